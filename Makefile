@@ -1,0 +1,55 @@
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help ensure run sandbox test check format docs clean
+
+help: ## show this help
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1#\2/p' $(MAKEFILE_LIST) | column -t -s '#'
+
+ensure: $(VENV)/.run ## install what is needed to run, into .venv
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "smsd needs Python 3.11 or newer; name one: make PYTHON=...")'
+	@$(PYTHON) -m venv $(VENV)
+
+# Editable, but in the old way: the new one hides the plugin from twistd.
+$(VENV)/.run: setup.py | $(BIN)/python
+	@echo "Installing smsd into $(VENV) (once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat -e .
+	@touch $@
+
+$(VENV)/.dev: setup.py | $(BIN)/python
+	@echo "Installing smsd and its development tools into $(VENV) (once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat -e '.[dev]'
+	@touch $@ $(VENV)/.run
+
+run: $(VENV)/.run ## start the daemon (and, without a provider's key, the sandbox) on localhost:5000
+	@mkdir -p var
+	@SMSD_SPOOL=$${SMSD_SPOOL:-sqlite:///var/smsd.db} exec $(BIN)/twistd --nodaemon --pidfile= smsd
+
+sandbox: $(VENV)/.run ## start only the sandbox MessageBird, on localhost:5001
+	@exec $(BIN)/python -m smsd.sandbox
+
+test: $(VENV)/.dev ## run all tests
+	@$(BIN)/pytest -q
+
+check: $(VENV)/.dev ## format, lint, types, import contract, stale files
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m smsd.settings.example --check smsd.toml.example
+	@$(BIN)/python docs/draw.py --check docs/lifecycle.md
+
+format: $(VENV)/.dev ## put the code into its form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.run ## write what is generated: smsd.toml.example, docs/lifecycle.md
+	@$(BIN)/python -m smsd.settings.example > smsd.toml.example
+	@$(BIN)/python docs/draw.py docs/lifecycle.md
+
+clean: ## remove what was built, but not the data in var/
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,44 @@
+"""Packages smsd together with its twistd plugin."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="smsd",
+    version="0.1.0",
+    description="An SMS daemon that keeps its word: durable, paced, never twice",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.11",
+    # twisted/plugins has no __init__.py on purpose: it is a folder that twistd looks into, not our package.
+    packages=[*find_packages(include=["smsd", "smsd.*"]), "twisted.plugins"],
+    package_data={"smsd": ["api/schema/*.json", "spool/sql/*.sql"]},
+    install_requires=[
+        "attrs>=24.2",
+        "jsonschema>=4.23",
+        "klein>=24.8",
+        "messagebird>=2.2,<3",
+        "python-ulid>=3.0",
+        "requests>=2.32",
+        "treq>=24.9",
+        "twisted>=24.11",
+        "zope.interface>=7.0",
+    ],
+    extras_require={
+        "dev": [
+            "hypothesis>=6.115",
+            "import-linter>=2.1",
+            "mypy>=1.13",
+            "mypy-zope>=1.0.9",
+            "pytest>=8.3",
+            "pytest-twisted>=1.14",
+            "ruff>=0.8",
+            "towncrier>=24.8",
+            "types-jsonschema",
+            "types-requests",
+        ],
+    },
+    entry_points={"console_scripts": ["smsd-sandbox=smsd.sandbox.__main__:main"]},
+    zip_safe=False,
+)

@@ -1,0 +1,89 @@
+"""Maps every error to the answer that a client gets."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+
+from smsd.api.auth import Unauthorised
+from smsd.api.validation import InvalidBody
+from smsd.core.errors import (
+    InvalidAddress,
+    InvalidSubmission,
+    LeaseLost,
+    NotAllowed,
+    SpoolFull,
+    SpoolRefused,
+    SpoolUnavailable,
+    UnknownMessage,
+)
+
+#: Seconds after which a client may try again while the spool cannot write.
+RETRY_UNAVAILABLE_S = 5
+
+
+class NotJson(Exception):
+    """The body is not declared as JSON."""
+
+
+class BodyTooLarge(Exception):
+    """The body is longer than is taken."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body may have at most {limit} bytes")
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What goes back to a client."""
+
+    code: int  #: HTTP status
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+
+    def encoded(self) -> bytes:
+        """The body as JSON, with a newline for terminals."""
+        return json.dumps(self.body).encode() + b"\n"
+
+
+def ok(message: str, **more: Any) -> dict[str, Any]:
+    """A good body: the seed's two fields and ``more``."""
+    return {"message": message, "status": "ok", **more}
+
+
+def wrong(code: int, message: str, headers: Mapping[str, str] | None = None, **more: Any) -> Answer:
+    """A bad answer: the seed's two fields and ``more``."""
+    return Answer(code=code, body={"message": message, "status": "error", **more}, headers=headers or {})
+
+
+def answer_to(error: BaseException | None) -> Answer:
+    """The answer to ``error``; 500 without details for what is no error of ours."""
+    match error:
+        case InvalidBody():
+            problems = [attrs.asdict(problem) for problem in error.problems]
+            return wrong(400, str(error), errors=problems)
+        case InvalidSubmission() | InvalidAddress():
+            return wrong(400, str(error))
+        case Unauthorised():
+            return wrong(401, "Unauthorised key", {"WWW-Authenticate": 'ApiKey header="X-API-Key"'})
+        case NotFound():
+            return wrong(404, "There is nothing here")
+        case UnknownMessage():
+            return wrong(404, str(error))
+        case MethodNotAllowed():
+            allowed = sorted(error.valid_methods or ())
+            return wrong(405, f"Only {', '.join(allowed)} may be used here", {"Allow": ", ".join(allowed)})
+        case NotAllowed() | LeaseLost():
+            return wrong(409, str(error))
+        case BodyTooLarge():
+            return wrong(413, str(error))
+        case NotJson():
+            return wrong(415, "The body must be sent as Content-Type: application/json")
+        case SpoolFull():
+            return wrong(429, str(error), {"Retry-After": str(error.retry_after_s)})
+        case SpoolUnavailable() | SpoolRefused():
+            return wrong(503, str(error), {"Retry-After": str(RETRY_UNAVAILABLE_S)})
+        case _:
+            return wrong(500, "Something is broken here; it has been logged")

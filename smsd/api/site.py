@@ -1,0 +1,56 @@
+"""Serves the routes over HTTP, and stops reading a body that is too long."""
+
+from typing import Final
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.web import http
+from twisted.web.resource import IResource
+from twisted.web.server import Request, Site
+
+from smsd.api.problems import BodyTooLarge, answer_to
+
+#: Bytes of a request body that are taken; one SMS needs at most about 10,000.
+BODY_LIMIT: Final = 65_536
+#: Bytes of a request body that are read only to be thrown away, so that the client gets to read its answer.
+PATIENCE: Final = 16 * BODY_LIMIT
+
+
+class BoundedRequest(Request):
+    """A request whose body ends at ``BODY_LIMIT`` bytes: twisted.web itself has no limit."""
+
+    _received = 0
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Keep what is within the limit; a chunked body declares no length, so what came is counted."""
+        self._received += len(data)
+        if self._received <= BODY_LIMIT:
+            super().handleContentChunk(data)
+        elif self._received > PATIENCE and self.channel is not None:
+            self.channel.loseConnection()
+
+    def process(self) -> None:
+        """Answer by the routes, unless the body was too long."""
+        if self._received <= BODY_LIMIT:
+            super().process()
+            return
+        answer = answer_to(BodyTooLarge(BODY_LIMIT))
+        self.setResponseCode(answer.code)
+        self.setHeader("Content-Type", "application/json")
+        self.write(answer.encoded())
+        self.finish()
+
+
+class QuietSite(Site):
+    """A site without an access log: a line a request would hold addresses and ids of clients."""
+
+    displayTracebacks = False  # noqa: N815 - Twisted's name
+    noisy = False
+
+    def log(self, request: http.Request) -> None:
+        """Say nothing; what matters is told by notices."""
+
+
+def site(resource: IResource, clock: IReactorTime) -> Site:
+    """A site that serves ``resource`` with bounded bodies, which it does not look into for forms."""
+    made: Site = QuietSite(resource, requestFactory=BoundedRequest, reactor=clock, parsePOSTFormSubmission=False)
+    return made

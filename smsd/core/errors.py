@@ -1,0 +1,71 @@
+"""The one tree of errors: each is a sentence, and carries its data."""
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class SmsdError(Exception):
+    """Everything that smsd raises on purpose."""
+
+    def __str__(self) -> str:
+        return (self.__doc__ or "").format(**attrs.asdict(self))
+
+
+@attrs.frozen(kw_only=True)
+class NotAllowed(SmsdError):
+    """A message that is {state} cannot become {wanted}."""
+
+    state: str
+    wanted: str
+
+
+@attrs.frozen(kw_only=True)
+class InvalidAddress(SmsdError):
+    """That is no {kind}."""
+
+    kind: str
+
+
+@attrs.frozen(kw_only=True)
+class InvalidSubmission(SmsdError):
+    """These fields of a submission are invalid: {fields}."""
+
+    fields: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class SpoolFull(SmsdError):
+    """The spool holds {waiting} messages and takes no more than {limit}; try again in {retry_after_s} s."""
+
+    waiting: int  #: messages that wait now
+    limit: int  #: messages that may wait
+    retry_after_s: int  #: seconds until there should be room
+
+
+@attrs.frozen(kw_only=True)
+class SpoolUnavailable(SmsdError):
+    """The spool cannot write: {reason}."""
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class SpoolRefused(SmsdError):
+    """The spool cannot be opened: {reason}."""
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class LeaseLost(SmsdError):
+    """Message {id} is no longer ours to send: it is {state}."""
+
+    id: str
+    state: str
+
+
+@attrs.frozen(kw_only=True)
+class UnknownMessage(SmsdError):
+    """There is no message {id}."""
+
+    id: str

@@ -1,0 +1,65 @@
+"""What can come of asking a provider: to take a message, or whether it has one."""
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Accepted:
+    """The provider has the message."""
+
+    provider_id: str
+
+
+@attrs.frozen(kw_only=True)
+class Postponed:
+    """The provider surely does not have the message and may take it later."""
+
+    reason: str  #: in the provider's words
+    retry_after_s: float | None = None  #: seconds it asked us to wait
+
+
+@attrs.frozen(kw_only=True)
+class Refused:
+    """The provider will never take this message."""
+
+    reason: str  #: in the provider's words
+
+
+@attrs.frozen(kw_only=True)
+class Unanswered:
+    """The provider may or may not have the message."""
+
+    reason: str
+    late: bool = False  #: the request may still be on its way (a timeout, not a cut)
+
+
+@attrs.frozen(kw_only=True)
+class HeldOff:
+    """The provider takes nothing from us at all until a person acts (wrong key, no balance)."""
+
+    reason: str
+
+
+Outcome = Accepted | Postponed | Refused | Unanswered | HeldOff
+
+
+@attrs.frozen(kw_only=True)
+class Found:
+    """The provider has the message under this id."""
+
+    provider_id: str
+
+
+@attrs.frozen(kw_only=True)
+class NotFound:
+    """The provider does not list the message."""
+
+
+@attrs.frozen(kw_only=True)
+class LookupFailed:
+    """The provider could not tell."""
+
+    reason: str
+
+
+LookupResult = Found | NotFound | LookupFailed

@@ -1,0 +1,201 @@
+"""The gateway to MessageBird's classic REST API, through its own SDK."""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import attrs
+from messagebird import Client
+from twisted.internet.defer import DeferredSemaphore
+from twisted.internet.interfaces import IReactorThreads, IReactorTime
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+from zope.interface import implementer
+
+from smsd.core.message import Message
+from smsd.core.outcome import Found, LookupFailed, LookupResult, NotFound, Outcome, Postponed
+from smsd.gateway.answers import Failure, outcome_of, outcome_of_failure, provider_id, words
+from smsd.gateway.http import Reply, SessionClient, ask
+from smsd.ports import IGateway
+
+#: Lookups at a time; they have threads of their own so that they never delay a send.
+LOOKUP_THREADS: Final = 2
+#: Seconds between two lookups: MessageBird allows 50 GET a second, and a person may want some of them.
+LOOKUP_SPACING_S: Final = 0.025
+#: Seconds that our clock and the provider's may differ.
+CLOCKS_DIFFER_S: Final = 600.0
+#: Messages on a page of a lookup, and pages that are read: one recipient seldom gets 2,500 in the time asked for.
+PAGE: Final = 50
+MAX_PAGES: Final = 50
+_CLOSED: Final = "the gateway is closed"
+
+
+class IGatewayReactor(IReactorThreads, IReactorTime):
+    """What a gateway needs of a reactor."""
+
+
+@attrs.frozen(kw_only=True)
+class _Page:
+    ids: Mapping[str, str]  #: theirs by our reference
+    count: int
+    total: int
+
+    @classmethod
+    def parse(cls, decoded: object) -> "_Page | None":
+        """A page of messages; None if it is none."""
+        fields = decoded if isinstance(decoded, Mapping) else {}
+        items, total = fields.get("items"), fields.get("totalCount")
+        if not isinstance(items, list) or not isinstance(total, int):
+            return None
+        if not all(isinstance(item, Mapping) for item in items):
+            return None
+        # One of ours without an id is there all the same: called missing, it would be sent twice.
+        ids = {str(item.get("reference")): provider_id(item) or "" for item in items}
+        return cls(ids=ids, count=len(items), total=total)
+
+
+@implementer(IGateway)
+class MessageBirdGateway:
+    """Sends through MessageBird at ``url`` with the access ``key``, in ``threads`` threads of its own.
+
+    ``timeout_s`` bounds the wait for an answer (seconds, from the moment the request is out). ``now`` gives UTC epoch
+    seconds and ``monotonic`` monotonic ones; both are called from threads.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        url: str,
+        *,
+        reactor: IGatewayReactor,
+        threads: int,
+        timeout_s: float,
+        now: Callable[[], float],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._key = key
+        self._reactor = reactor
+        self._now = now
+        self._monotonic = monotonic
+        self._http = SessionClient(url, key, read_s=timeout_s, clock=monotonic)
+        self._client = Client(key, http_client=self._http)
+        self._sends = ThreadPool(minthreads=0, maxthreads=threads, name="messagebird-send")
+        self._lookups = ThreadPool(minthreads=0, maxthreads=LOOKUP_THREADS, name="messagebird-lookup")
+        self._asking = DeferredSemaphore(LOOKUP_THREADS)
+        self._next_lookup_at = monotonic()
+        self._open = False
+
+    def start(self) -> None:
+        """Open for business; without it every send is postponed."""
+        self._sends.start()
+        self._lookups.start()
+        self._open = True
+
+    async def close(self) -> None:
+        """Take no more, and wait for the answers that are due; at most the timeout. May be repeated."""
+        if self._open:
+            self._open = False
+            turns = [await self._asking.acquire() for _ in range(LOOKUP_THREADS)]
+            for turn in turns:  # all were ours at once, so no lookup is under way
+                turn.release()
+            await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), self._stop)
+
+    async def send(self, message: Message) -> Outcome:
+        """Ask MessageBird, once, to take ``message``; whatever happens is an Outcome, never an exception."""
+        if not self._open:
+            return Postponed(reason=_CLOSED)
+        outcome: Outcome = await deferToThreadPool(self._reactor, self._sends, self._send, message)
+        return outcome
+
+    async def lookup(self, message: Message) -> LookupResult:
+        """Look for ``message`` by its reference among what its first recipient got around ``attempted_at``.
+
+        The list is newest first, so one that comes in while it is read pushes older ones to a later page: nothing is
+        missed. One that is deleted pulls them forward, which shows in the total: then it cannot be told.
+        """
+        total, seen = 0, 0
+        for _ in range(MAX_PAGES):
+            page = await self._page(message, offset=seen)
+            if isinstance(page, LookupFailed):
+                return page
+            if message.id in page.ids:
+                return Found(provider_id=page.ids[message.id])
+            if page.total < total:
+                return LookupFailed(reason="messages were deleted while the provider's list was read")
+            total, seen = page.total, seen + page.count
+            if seen >= total:
+                return NotFound()
+            if page.count == 0:
+                return LookupFailed(reason="the provider's list ended before its own total")
+        return LookupFailed(reason=f"the provider lists more than {seen} messages")
+
+    async def _page(self, message: Message, offset: int) -> _Page | LookupFailed:
+        await self._asking.acquire()
+        try:
+            if self._open:
+                await self._spaced()
+            if not self._open:
+                return LookupFailed(reason=_CLOSED)
+            reply = await deferToThreadPool(self._reactor, self._lookups, self._list, message, offset)
+        finally:
+            self._asking.release()
+        if isinstance(reply, Failure):
+            return LookupFailed(reason=reply.value)
+        if not 200 <= reply.status < 300:
+            return LookupFailed(reason=words(reply.answer(), self._hidden(message)))
+        return _Page.parse(reply.decoded) or LookupFailed(reason=Failure.UNREADABLE.value)
+
+    async def _spaced(self) -> None:
+        now = self._monotonic()
+        at = max(now, self._next_lookup_at)
+        self._next_lookup_at = at + LOOKUP_SPACING_S
+        await deferLater(self._reactor, at - now)
+
+    def _stop(self) -> None:
+        self._sends.stop()
+        self._lookups.stop()
+        self._http.close()
+
+    # From here on in threads.
+
+    def _send(self, message: Message) -> Outcome:
+        reply = ask(self._client, "POST", lambda: self._order(message))
+        if isinstance(reply, Failure):
+            return outcome_of_failure(reply)
+        return outcome_of(reply.answer(), self._hidden(message))
+
+    def _list(self, message: Message, offset: int) -> Reply | Failure:
+        return ask(self._client, "GET", lambda: self._query(message, offset))
+
+    def _order(self, message: Message) -> dict[str, Any]:
+        order = {
+            "originator": message.originator.text,
+            "recipients": ",".join(recipient.digits for recipient in message.recipients),
+            "body": message.body,
+            "type": "sms",
+            "reference": message.id,
+            "datacoding": message.coding.value,
+        }
+        if message.valid_until is None:
+            return order
+        # At least 1: without a validity it would live for the provider's 48 hours.
+        return {**order, "validity": max(1, int(message.valid_until - self._now()))}
+
+    def _query(self, message: Message, offset: int) -> dict[str, Any]:
+        attempted_at = message.accepted_at if message.attempted_at is None else message.attempted_at
+        return {
+            "recipient": message.recipients[0].digits,
+            "from": _rfc3339(attempted_at - CLOCKS_DIFFER_S),
+            "until": _rfc3339(self._now() + CLOCKS_DIFFER_S),
+            "limit": PAGE,
+            "offset": offset,
+        }
+
+    def _hidden(self, message: Message) -> list[str]:
+        return [self._key, message.body, *(recipient.digits for recipient in message.recipients)]
+
+
+def _rfc3339(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

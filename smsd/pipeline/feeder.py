@@ -1,0 +1,101 @@
+"""Keeps the window filled from the spool, a second or so ahead of the pace."""
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from smsd.core.errors import LeaseLost, SpoolUnavailable
+from smsd.core.notice import Kind, Notice, of
+from smsd.core.settle import expire
+from smsd.pipeline.window import SIZE, Window
+from smsd.ports import IReporter, ISpool, Lease
+
+#: Seconds between two looks for what has become due; a wake-up comes sooner.
+POLL_S: Final = 0.5
+
+
+class Feeder:
+    """Leases what is due, best first, and expires what is stale.
+
+    It stays only about a second ahead: what is leased can no longer be overtaken by a message of higher priority.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        *,
+        spool: ISpool,
+        window: Window,
+        rate: float,
+        clock: IReactorTime,
+        now: Callable[[], float],
+        reporter: IReporter,
+    ) -> None:
+        self._spool = spool
+        self._window = window
+        self._ahead = min(SIZE, max(2, math.ceil(rate)))
+        self._now = now
+        self._reporter = reporter
+        self._poll = LoopingCall(self.wake)
+        self._poll.clock = clock
+        self._feeding: Deferred[None] | None = None
+        self._missed = False
+
+    def start(self) -> None:
+        """Look now, and again and again."""
+        _ = self._poll.start(POLL_S)
+
+    def wake(self) -> None:
+        """Look now: something may be due, or the window has room. Does not wait."""
+        if self._feeding is not None:
+            self._missed = True
+        elif len(self._window) <= self._ahead // 2:
+            self._feeding = Deferred.fromCoroutine(self._feed())
+            # A fault of ours must not end the feeding: the next poll tries again.
+            _ = self._feeding.addErrback(lambda failure: self._log.failure("feeding the window broke", failure))
+            _ = self._feeding.addCallback(self._fed)
+
+    async def stop(self) -> None:
+        """Stop looking, and give back what waits in the window."""
+        self._poll.stop()
+        if self._feeding is not None:
+            await self._feeding
+        while (lease := self._window.take()) is not None:
+            await self._spool.release(lease)
+
+    def _fed(self, _: None) -> None:
+        self._feeding = None
+        if self._missed and self._poll.running:
+            self._missed = False
+            self.wake()
+
+    async def _feed(self) -> None:
+        try:
+            while (room := self._ahead - len(self._window)) > 0 and self._poll.running:
+                leases = await self._spool.lease(self._now(), room)
+                for lease in leases:
+                    await self._admit(lease)
+                if len(leases) < room:
+                    return
+        except SpoolUnavailable as error:
+            self._reporter.report(Notice(kind=Kind.FAULT, at=self._now(), detail=str(error)))
+
+    async def _admit(self, lease: Lease) -> None:
+        now = self._now()
+        if not lease.message.is_stale(now):
+            self._window.put(lease)
+            return
+        try:
+            expired = await self._spool.settle(lease, expire(lease.message, now))
+        except LeaseLost:
+            return  # canceled meanwhile
+        except SpoolUnavailable:
+            await self._spool.release(lease)
+            raise
+        self._reporter.report(of(expired.message))

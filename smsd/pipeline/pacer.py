@@ -1,0 +1,53 @@
+"""Starts at most one send a tick."""
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
+from smsd.pipeline.hold import Hold
+from smsd.pipeline.sender import Sender
+from smsd.pipeline.window import Window
+
+
+class Pacer:
+    """A ``LoopingCall`` every 1/rate seconds that takes the next message and starts its send, never waiting for it.
+
+    It sets the rhythm; the throttle's permits, taken by the sender, guarantee the rate.
+    """
+
+    def __init__(
+        self,
+        *,
+        rate: float,
+        window: Window,
+        sender: Sender,
+        hold: Hold,
+        wake: Callable[[], None],
+        clock: IReactorTime,
+    ) -> None:
+        """``wake`` is called when the window has lost one; ``clock`` must be monotonic."""
+        self._interval_s = 1.0 / rate
+        self._window = window
+        self._sender = sender
+        self._hold = hold
+        self._wake = wake
+        self._loop = LoopingCall(self.tick)
+        self._loop.clock = clock
+
+    def start(self) -> None:
+        """Begin to tick."""
+        _ = self._loop.start(self._interval_s)
+
+    def stop(self) -> None:
+        """Start no further send."""
+        self._loop.stop()
+
+    def tick(self) -> None:
+        """Start the next send, if one is due and nobody is still waiting for a permit."""
+        if self._sender.waiting or not self._hold.lets_start(self._sender.in_flight):
+            return
+        lease = self._window.take()
+        if lease is not None:
+            self._sender.start(lease)
+            self._wake()

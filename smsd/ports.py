@@ -1,0 +1,99 @@
+"""The seams of smsd: what each half needs from the world, on one page."""
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+from zope.interface import Interface
+
+from smsd.core.lifecycle import State
+from smsd.core.message import Message
+from smsd.core.notice import Notice
+from smsd.core.outcome import LookupResult, Outcome
+
+
+@attrs.frozen(kw_only=True)
+class Lease:
+    """The sole right to move one message on, until it is settled or released."""
+
+    message: Message  #: as it is stored
+    token: int = 0  #: what the engine knows the lease by
+
+
+class ISpool(Interface):
+    """Keeps accepted messages and hands each to one taker at a time."""
+
+    async def append(messages: Sequence[Message]) -> int:
+        """Keep ``messages``, all or none; returns when they are durable.
+
+        The answer is how many queued messages were there before them. Raises SpoolFull and SpoolUnavailable.
+        """
+
+    async def lease(now: float, limit: int, state: State = State.QUEUED) -> list[Lease]:
+        """Lease up to ``limit`` messages in ``state`` (queued or uncertain) due at ``now`` (UTC epoch seconds).
+
+        Best priority first, then oldest; never one that another lease holds. Raises SpoolUnavailable.
+        """
+
+    async def settle(lease: Lease, after: Message) -> Lease:
+        """Make ``after`` durable in place of ``lease.message``; returns the lease on it.
+
+        The lease is held on while ``after`` is sending, and ends with any other state. Raises LeaseLost if the
+        stored message is no longer in the state that was leased (it was canceled), SpoolUnavailable (nothing has
+        changed and the lease is still held).
+        """
+
+    async def release(lease: Lease) -> None:
+        """Give ``lease`` back with its message as it was."""
+
+    async def depth() -> Mapping[State, int]:
+        """How many messages are in each state; exact, and cheap at any size."""
+
+
+class ILedger(Interface):
+    """Answers for every message that was ever accepted."""
+
+    async def find(id: str) -> Message:
+        """The message ``id`` as it is stored. Raises UnknownMessage and SpoolUnavailable."""
+
+
+class IEngine(ISpool, ILedger):
+    """A spool and its ledger, with the life of what stands behind them."""
+
+    def open(now: float) -> None:
+        """Make ready; may block. What was being sent when its sender died is uncertain from ``now`` (UTC epoch s).
+
+        Raises SpoolRefused with a reason a person can act on.
+        """
+
+    async def close() -> None:
+        """Finish what was begun, then let go of files, threads and locks."""
+
+
+class IGateway(Interface):
+    """A provider of SMS."""
+
+    async def send(message: Message) -> Outcome:
+        """Ask the provider, once, to take ``message``; whatever happens is an Outcome, never an exception."""
+
+    async def lookup(message: Message) -> LookupResult:
+        """Ask the provider whether it has ``message`` (by its id, around ``attempted_at``)."""
+
+
+class IThrottle(Interface):
+    """Guards the rate that was agreed with the provider."""
+
+    async def take() -> int:
+        """Wait for a permit to send one request; the answer names it."""
+
+    def give_back(permit: int, extra_s: float = 0.0) -> None:
+        """Return ``permit`` once the answer is in; it is free again one span, and ``extra_s`` seconds, later."""
+
+    def put_back(permit: int) -> None:
+        """Return ``permit`` unused: no request went out under it."""
+
+
+class IReporter(Interface):
+    """Takes notices to where people look."""
+
+    def report(notice: Notice) -> None:
+        """Pass ``notice`` on; never raises, never waits."""

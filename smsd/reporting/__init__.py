@@ -1,0 +1,1 @@
+"""Tells people and their tools what happened."""

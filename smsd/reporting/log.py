@@ -1,0 +1,88 @@
+"""Writes what happens to the log: text for people at a terminal, a JSON line each elsewhere."""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any, Final, TextIO
+
+from twisted.logger import FileLogObserver, ILogObserver, Logger, LogLevel, formatEvent
+from zope.interface import implementer
+
+from smsd.core.message import Message
+from smsd.core.notice import Kind, Notice
+from smsd.ports import IReporter
+
+#: What deserves more than "info".
+_LEVELS: Final = {
+    Kind.UNCERTAIN: LogLevel.warn,
+    Kind.DEAD: LogLevel.warn,
+    Kind.EXPIRED: LogLevel.warn,
+    Kind.DROPPED: LogLevel.warn,
+    Kind.FAULT: LogLevel.error,
+    Kind.HELD: LogLevel.critical,
+}
+#: Seven digits in a row may be somebody's phone number.
+_NUMBER: Final = re.compile(r"\+?[0-9]{7,}")
+#: Fields of an event that go into a JSON line beside its time, level and text.
+_FIELDS: Final = ("notice", "id", "state", "recipient", "attempts", "detail")
+
+
+@implementer(IReporter)
+class LogReporter:
+    """One log line a notice, with the message's id, and never a whole number, a text or a key."""
+
+    _log = Logger(namespace="smsd")
+
+    def report(self, notice: Notice) -> None:
+        """See IReporter."""
+        level = _LEVELS.get(notice.kind, LogLevel.info)
+        message = notice.message
+        if message is None:
+            detail = scrubbed(notice.detail)
+            self._log.emit(level, "{notice}: {detail}", notice=notice.kind.value, detail=detail)
+            return
+        fields: dict[str, Any] = {
+            "notice": notice.kind.value,
+            "id": message.id,
+            "state": message.state.value,
+            "recipient": message.recipients[0].masked(),
+            "attempts": message.attempts,
+            "detail": scrubbed(notice.detail, message),
+        }
+        text = "{id} {notice} to {recipient}, attempt {attempts}" + (": {detail}" if notice.detail else "")
+        self._log.emit(level, text, **fields)
+
+
+def scrubbed(words: str, message: Message | None = None) -> str:
+    """``words`` (often the provider's own) without phone numbers and without the text of ``message``."""
+    if message is not None:
+        words = words.replace(message.body, "[text]")
+    return _NUMBER.sub("[number]", words)
+
+
+def observer(stream: TextIO, as_json: bool) -> ILogObserver:
+    """A log observer that writes to ``stream``, JSON lines or text."""
+    line = _json_line if as_json else _text_line
+    written: ILogObserver = FileLogObserver(stream, line)
+    return written
+
+
+def _text_line(event: dict[str, Any]) -> str:
+    text = _text(event).replace("\n", "\n\t")
+    return f"{_time(event)} {event['log_level'].name:<8} {text}\n"
+
+
+def _json_line(event: dict[str, Any]) -> str:
+    line = {"time": _time(event), "level": event["log_level"].name, "logger": event.get("log_namespace")}
+    line |= {field: event[field] for field in _FIELDS if field in event}
+    return json.dumps({**line, "message": _text(event)}, default=str) + "\n"
+
+
+def _time(event: dict[str, Any]) -> str:
+    return datetime.fromtimestamp(event["log_time"], UTC).isoformat(timespec="milliseconds")
+
+
+def _text(event: dict[str, Any]) -> str:
+    text = formatEvent(event)
+    failure = event.get("log_failure")
+    return text if failure is None else f"{text}\n{failure.getTraceback().rstrip()}"

@@ -1,0 +1,1 @@
+"""A MessageBird (classic REST API) that runs on this machine and fails on demand."""

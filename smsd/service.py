@@ -1,0 +1,249 @@
+"""Composes the daemon: the only place that names concrete classes."""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort, IReactorTime
+from twisted.logger import Logger
+from twisted.web.resource import IResource
+from ulid import ULID
+
+from smsd.api.auth import Keyring
+from smsd.api.routes import Api
+from smsd.api.site import site
+from smsd.core.retry import Backoff
+from smsd.core.settle import Policy
+from smsd.gateway.messagebird import IGatewayReactor, MessageBirdGateway
+from smsd.pipeline.feeder import Feeder
+from smsd.pipeline.hold import Hold
+from smsd.pipeline.intake import Intake
+from smsd.pipeline.pacer import Pacer
+from smsd.pipeline.recovery import Recovery
+from smsd.pipeline.sender import Sender
+from smsd.pipeline.throttle import PermitThrottle
+from smsd.pipeline.window import Window
+from smsd.ports import IEngine, IReporter
+from smsd.reporting.log import LogReporter
+from smsd.sandbox.messagebird import MessageBirdSandbox
+from smsd.sandbox.store import StoredMessage
+from smsd.settings import DEMO_KEY, SANDBOX_KEY, Settings
+from smsd.settings.types import MemorySpoolUrl, SpoolUrl, SqliteSpoolUrl
+from smsd.spool.memory import MemorySpool
+from smsd.spool.sqlite import SqliteSpool
+
+#: Seconds, the longest pause between two probes of a provider that holds us off.
+PROBE_CAP_S = 60.0
+
+
+class IDaemonReactor(IGatewayReactor, IReactorTime):
+    """What the daemon needs of a reactor; its ``seconds`` must be monotonic."""
+
+
+def engine_for(url: SpoolUrl, reactor: IDaemonReactor) -> IEngine:
+    """The engine that ``url`` names, not yet opened."""
+    match url:
+        case MemorySpoolUrl():
+            return MemorySpool()
+        case SqliteSpoolUrl(path=path):
+            return SqliteSpool(str(path), reactor=reactor)
+
+
+class Dispatch:
+    """The sending half, from the spool to the provider and back."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        store: IEngine,
+        url: str,
+        reactor: IDaemonReactor,
+        now: Callable[[], float],
+        draw: Callable[[], float],
+        reporter: IReporter,
+    ) -> None:
+        """Send what ``store`` holds to the provider at ``url``."""
+        rate = settings.rate
+        backoff = Backoff(base_s=settings.retry_base, cap_s=settings.retry_cap)
+        policy = Policy(backoff=backoff, attempts=settings.attempts, grace_s=settings.grace, doubt=settings.uncertain)
+        told: Mapping[str, Any] = {"clock": reactor, "now": now, "reporter": reporter}
+        probing = Backoff(base_s=settings.retry_base, cap_s=min(PROBE_CAP_S, settings.retry_cap))
+        self.hold = Hold(backoff=probing, **told)
+        self._throttle = PermitThrottle(rate=rate, clock=reactor)
+        self._gateway = MessageBirdGateway(
+            (settings.messagebird_key or SANDBOX_KEY).reveal(),
+            url,
+            reactor=reactor,
+            threads=self._throttle.permits,
+            timeout_s=settings.timeout,
+            now=now,
+        )
+        window = Window()
+        self._feeder = Feeder(spool=store, window=window, rate=rate, **told)
+        self.wake = self._feeder.wake
+        self._sender = Sender(
+            spool=store,
+            gateway=self._gateway,
+            throttle=self._throttle,
+            hold=self.hold,
+            policy=policy,
+            draw=draw,
+            **told,
+        )
+        self._pacer = Pacer(
+            rate=rate, window=window, sender=self._sender, hold=self.hold, wake=self.wake, clock=reactor
+        )
+        self._recovery = Recovery(spool=store, gateway=self._gateway, policy=policy, wake=self.wake, **told)
+
+    def start(self) -> None:
+        """Begin to send; the store must be open."""
+        self._gateway.start()
+        self._feeder.start()
+        self._pacer.start()
+        self._recovery.start()
+
+    async def stop(self) -> None:
+        """Start nothing more; what is being sent gets its answer, and that is written down."""
+        self._pacer.stop()
+        self._throttle.close()
+        await self._feeder.stop()
+        await self._recovery.stop()
+        await self._sender.drain()
+        await self._gateway.close()
+
+
+class Daemon(Service):
+    """The whole daemon in one process, as a Twisted service."""
+
+    name = "smsd"
+    _log = Logger()
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        reactor: IDaemonReactor,
+        now: Callable[[], float],
+        draw: Callable[[], float],
+        engine: Callable[[SpoolUrl, IDaemonReactor], IEngine] = engine_for,
+    ) -> None:
+        """``now`` is the wall clock in UTC epoch seconds; ``draw`` gives uniform numbers in [0, 1)."""
+        self._engine_for = engine
+        self._settings = settings
+        self._reactor = reactor
+        self._now = now
+        self._draw = draw
+        self._ports: list[IListeningPort] = []
+
+    def startService(self) -> None:
+        """Listen, open the spool, begin. Raises SpoolRefused and twisted's CannotListenError."""
+        super().startService()
+        settings, reporter = self._settings, LogReporter()
+        url = settings.messagebird_url or self._start_sandbox()
+        self._store = self._engine_for(settings.spool, self._reactor)
+        self._dispatch = Dispatch(
+            settings=settings,
+            store=self._store,
+            url=url,
+            reactor=self._reactor,
+            now=self._now,
+            draw=self._draw,
+            reporter=reporter,
+        )
+        self._intake = Intake(
+            spool=self._store,
+            rate=settings.rate,
+            backlog_limit=settings.backlog_limit,
+            new_id=lambda: str(ULID()),
+            now=self._now,
+            wake=self._dispatch.wake,
+            reporter=reporter,
+        )
+        api = Api(
+            intake=self._intake,
+            ledger=self._store,
+            keyring=Keyring({each.name: each.key.reveal().encode() for each in settings.api_keys}),
+            now=self._now,
+            trouble=self._trouble,
+        )
+        # Listening first: it may be refused, and nothing has been begun yet.
+        listening = self._listen(settings.listen, api.app.resource())
+        self._store.open(self._now())
+        self._dispatch.start()
+        self._log.info("listening on {address}, spool {spool}", address=_address(listening), spool=settings.spool)
+        if settings.sandboxed:
+            _say(_welcome(settings, _address(listening), url))
+
+    def stopService(self) -> Deferred[None]:
+        """Take nothing more, send to the end what is under way, close."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        self._intake.is_open = False
+        sandbox, api = self._ports[:-1], self._ports[-1]
+        await _ended(api)
+        await self._dispatch.stop()
+        await self._store.close()
+        for port in sandbox:
+            await _ended(port)
+
+    def _start_sandbox(self) -> str:
+        sandbox = MessageBirdSandbox(clock=self._reactor, now=self._now, deliver=_show, access_key=SANDBOX_KEY.reveal())
+        return _address(self._listen(self._settings.sandbox, sandbox.resource()))
+
+    def _listen(self, endpoint: str, resource: IResource) -> IListeningPort:
+        listening: list[IListeningPort] = []
+        failed: list[Any] = []
+        begun = serverFromString(self._reactor, endpoint).listen(site(resource, self._reactor))
+        begun.addCallbacks(listening.append, failed.append)
+        if failed:
+            failed[0].raiseException()
+        self._ports.append(listening[0])
+        return listening[0]
+
+    def _trouble(self) -> str:
+        if not self._intake.is_open:
+            return "smsd is stopping"
+        return self._dispatch.hold.reason and f"The provider takes nothing: {self._dispatch.hold.reason}"
+
+
+async def _ended(port: IListeningPort) -> None:
+    stopped = port.stopListening()
+    if stopped is not None:
+        await stopped
+
+
+def _address(port: IListeningPort) -> str:
+    host = port.getHost()
+    return f"http://{host.host}:{host.port}" if isinstance(host, IPv4Address | IPv6Address) else str(host)
+
+
+def _show(message: StoredMessage) -> None:
+    _say(str(message))
+
+
+def _say(text: str) -> None:
+    # Past the log: sys.stdout has become a part of it, and this is for the newcomer's eyes only.
+    if sys.__stdout__ is not None:
+        print(text, file=sys.__stdout__, flush=True)
+
+
+def _welcome(settings: Settings, address: str, provider: str) -> str:
+    return f"""
+  This is the SANDBOX: no SMS leaves this machine. A MessageBird look-alike at {provider}
+  takes them and prints each one here. Set SMSD_MESSAGEBIRD_KEY to send for real.
+
+  Data:     {settings.spool}
+  API key:  {DEMO_KEY.reveal()}
+  Try it:
+
+  curl -X POST {address.replace("127.0.0.1", "localhost")}/sms \\
+    -H 'Content-Type: application/json' -H 'X-API-Key: {DEMO_KEY.reveal()}' \\
+    -d '{{"recipient":31633450007,"originator":"MB","message":"This is a test message."}}'
+"""

@@ -1,0 +1,194 @@
+"""Turns what a person wrote for a setting into a typed value."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Final, Generic, TypeVar
+from urllib.parse import urlsplit
+
+import attrs
+
+from smsd.settings.types import ApiKey, MemorySpoolUrl, Secret, SpoolUrl, SqliteSpoolUrl
+
+T = TypeVar("T")
+E = TypeVar("E", bound=Enum)
+
+# Narrower than int() and float(): no "1_000", no other scripts' digits, no nan; 18 digits fit 64 bits.
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+# A key travels in an HTTP header: visible ASCII, the characters of RFC 9110 section 5.5 without obs-text.
+_KEY: Final = re.compile(r"[\x21-\x7e]+")
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+class Wrong(ValueError):
+    """A value is not what its kind allows; the text may add which part, and never holds the value."""
+
+
+@attrs.frozen(kw_only=True)
+class Kind(Generic[T]):
+    """What a setting may be, in words and as a parser."""
+
+    #: Completes "must be …".
+    allowed: str
+    #: From a text, or a value as toml has it, to the typed value. Raises Wrong.
+    parse: Callable[[object], T]
+
+
+def number(*, above: float = -math.inf, least: float = -math.inf, most: float = math.inf) -> Kind[float]:
+    """A finite number within the bounds given; toml may give it as an integer or a float."""
+
+    def parse(given: object) -> float:
+        value = float(_digits(given, _NUMBER))
+        if not (math.isfinite(value) and value > above and least <= value <= most):
+            raise Wrong
+        return value
+
+    return Kind(allowed=f"a number{_bounds(above, least, most)}", parse=parse)
+
+
+def whole(*, least: int, most: float = math.inf) -> Kind[int]:
+    """A whole number of at most 18 digits within the bounds given."""
+
+    def parse(given: object) -> int:
+        value = int(_digits(given, _WHOLE))
+        if not least <= value <= most:
+            raise Wrong
+        return value
+
+    return Kind(allowed=f"a whole number{_bounds(-math.inf, least, most)}", parse=parse)
+
+
+def choice(values: type[E]) -> Kind[E]:
+    """One of the values of an Enum whose values are texts."""
+    words = [member.value for member in values]
+
+    def parse(given: object) -> E:
+        text = _text(given)
+        if text not in words:
+            raise Wrong
+        return values(text)
+
+    return Kind(allowed=" or ".join(words), parse=parse)
+
+
+def _digits(given: object, pattern: re.Pattern[str]) -> str:
+    # What is no number, such as a list or True, has no text that matches.
+    text = str(given).strip()
+    if not pattern.fullmatch(text):
+        raise Wrong
+    return text
+
+
+def _bounds(above: float, least: float, most: float) -> str:
+    limits = [(above, "above"), (least, "of at least"), (most, "at most")]
+    return " " + " and ".join(f"{words} {limit}" for limit, words in limits if math.isfinite(limit))
+
+
+def _text(given: object) -> str:
+    if not isinstance(given, str):
+        raise Wrong
+    text = given.strip()
+    if not text:
+        raise Wrong("it is empty; leave it out to have the default")
+    if not text.isprintable():
+        raise Wrong("it holds a character that cannot be printed")
+    return text
+
+
+def _endpoint(given: object) -> str:
+    # A first look only: opening the endpoint, which reads certificates and plugins, is the daemon's part.
+    text = _text(given)
+    scheme, *arguments = re.split(r"(?<!\\):", text)
+    if not re.fullmatch(r"[a-z][a-z0-9]*", scheme) or not any(arguments):
+        raise Wrong
+    if scheme in ("tcp", "ssl"):
+        named = [part.removeprefix("port=") for part in arguments if part.startswith("port=")]
+        port = (named or arguments)[0]
+        if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+            raise Wrong("the port goes from 0 to 65535")
+    return text
+
+
+def _http_url(given: object) -> str:
+    text = _text(given)
+    try:
+        url = urlsplit(text)
+        complete = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        complete = False
+    if not complete or re.search(r"[\s\\?#]", text) or "@" in url.netloc:
+        raise Wrong
+    return text.rstrip("/")
+
+
+def _spool_url(given: object) -> SpoolUrl:
+    text = _text(given)
+    if text == "memory:":
+        return MemorySpoolUrl()
+    path = text.removeprefix("sqlite:///")
+    if path == text or not path or path.endswith(("/", "/.", "/..")) or path in (".", ".."):
+        raise Wrong
+    # SQLite would keep this one in memory, and lose what was answered 200.
+    if Path(path).name == ":memory:":
+        raise Wrong("for a spool in memory write memory:")
+    return SqliteSpoolUrl(path=Path(path))
+
+
+def _secret(given: object) -> Secret:
+    text = _text(given)
+    if not _KEY.fullmatch(text):
+        raise Wrong("a key is of visible ASCII characters without spaces")
+    return Secret(text)
+
+
+def _api_keys(given: object) -> tuple[ApiKey, ...]:
+    keys = tuple(_named_keys(given))
+    if not keys:
+        raise Wrong("at least one key is needed")
+    for what, seen in (("name", [k.name for k in keys]), ("key", [k.key.reveal() for k in keys])):
+        for position, value in enumerate(seen, 1):
+            first = seen.index(value) + 1
+            if first < position:
+                raise Wrong(f"entries {first} and {position} have the same {what}")
+    return keys
+
+
+def _named_keys(given: object) -> Iterator[ApiKey]:
+    pairs = list(given.items()) if isinstance(given, dict) else [_split(entry) for entry in _entries(given)]
+    unnamed = 0
+    for position, (name, key) in enumerate(pairs, 1):
+        if name is None:
+            unnamed += 1
+            name = f"key{unnamed}"
+        try:
+            secret = _secret(key)
+        except Wrong:
+            raise Wrong(f"entry {position} is empty, or not of visible ASCII without spaces") from None
+        if not _NAME.fullmatch(name):
+            raise Wrong(f"the name of entry {position} has other characters than A-Z a-z 0-9 _ . -")
+        yield ApiKey(name=name, key=secret)
+
+
+def _entries(given: object) -> list[object]:
+    return list(given) if isinstance(given, list) else list(_text(given).split(","))
+
+
+def _split(entry: object) -> tuple[str | None, object]:
+    # Base64 ends in "=", so "c2VjcmV0=" is a key without a name.
+    if isinstance(entry, str):
+        name, _, key = entry.strip().partition("=")
+        if _NAME.fullmatch(name) and key.strip("= "):
+            return name, key
+    return None, entry
+
+
+ENDPOINT: Final = Kind(allowed="a Twisted endpoint such as tcp:5000:interface=127.0.0.1", parse=_endpoint)
+HTTP_URL: Final = Kind(allowed="an http:// or https:// address without user, query or fragment", parse=_http_url)
+SPOOL_URL: Final = Kind[SpoolUrl](allowed="memory: or sqlite:///PATH", parse=_spool_url)
+SECRET: Final = Kind(allowed="a key of visible ASCII characters", parse=_secret)
+API_KEYS: Final = Kind(allowed="comma-separated keys, each KEY or NAME=KEY, no name or key twice", parse=_api_keys)

@@ -1,0 +1,136 @@
+"""Keeps messages in memory: as many as the queue of 100 of old, and none of them after a restart."""
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Final
+
+import attrs
+from zope.interface import implementer
+
+from smsd.core.errors import LeaseLost, SpoolFull, SpoolUnavailable, UnknownMessage
+from smsd.core.lifecycle import State
+from smsd.core.message import Message
+from smsd.ports import IEngine, ILedger, ISpool, Lease
+
+#: Messages that may wait, as in the queue this began with.
+LIMIT: Final = 100
+#: Messages with nothing left to do that can still be found.
+REMEMBERED: Final = 10_000
+
+
+@implementer(ISpool, ILedger, IEngine)
+class MemorySpool:
+    """A spool and ledger that last as long as the process."""
+
+    def __init__(self, limit: int = LIMIT, remembered: int = REMEMBERED) -> None:
+        """At most ``limit`` messages wait; the latest ``remembered`` that are closed can still be found."""
+        self._limit = limit
+        self._remembered = remembered
+        self._open: dict[str, Message] = {}  # in the order of acceptance
+        self._closed: dict[str, Message] = {}  # in the order of closing
+        self._leases: dict[str, Lease] = {}
+        self._tokens = count(1)
+        self._depth = dict.fromkeys(State, 0)
+        self._is_ready = False
+
+    def open(self, now: float) -> None:
+        """Make ready; whatever an earlier process held is forgotten."""
+        self._is_ready = True
+
+    async def close(self) -> None:
+        """Take and give nothing more."""
+        self._is_ready = False
+
+    async def append(self, messages: Sequence[Message]) -> int:
+        """Keep ``messages``, all or none; the answer is how many were queued before them.
+
+        Raises SpoolFull, SpoolUnavailable once it is closed, and ValueError if an id is stored already.
+        """
+        self._check_ready()
+        waiting = self._depth[State.QUEUED]
+        excess = waiting + len(messages) - self._limit
+        if excess > 0:
+            # One leaves a second, unless set otherwise; the intake knows the true rate.
+            raise SpoolFull(waiting=waiting, limit=self._limit, retry_after_s=excess)
+        ids = {message.id for message in messages}
+        if len(ids) < len(messages) or ids & (self._open.keys() | self._closed.keys()):
+            raise ValueError("the spool cannot hold this: a message with its id is stored already")
+        for message in messages:
+            self._put(message)
+        return waiting
+
+    async def lease(self, now: float, limit: int, state: State = State.QUEUED) -> list[Lease]:
+        """Lease up to ``limit`` messages in ``state`` that are due at ``now`` (UTC epoch seconds).
+
+        Raises SpoolUnavailable once it is closed.
+        """
+        self._check_ready()
+        due = [
+            message
+            for message in self._open.values()
+            if message.state is state and message.not_before <= now and message.id not in self._leases
+        ]
+        # A stable sort: within a priority the oldest stays first.
+        due.sort(key=lambda message: message.priority)
+        leases = [Lease(message=message, token=next(self._tokens)) for message in due[:limit]]
+        self._leases.update((lease.message.id, lease) for lease in leases)
+        return leases
+
+    async def settle(self, lease: Lease, after: Message) -> Lease:
+        """Put ``after`` in the place of ``lease.message``. Raises LeaseLost, and SpoolUnavailable once it is closed."""
+        self._check_ready()
+        stored = self._stored(lease.message.id)
+        if stored is None or stored.state is not lease.message.state or not self._holds(lease):
+            self._end(lease)
+            raise LeaseLost(id=lease.message.id, state="unknown" if stored is None else stored.state.value)
+        self._depth[stored.state] -= 1
+        self._put(after)
+        settled = attrs.evolve(lease, message=after)
+        if after.state is State.SENDING:
+            self._leases[after.id] = settled
+        else:
+            self._end(lease)
+        return settled
+
+    async def release(self, lease: Lease) -> None:
+        """Give ``lease`` back. Raises SpoolUnavailable once it is closed."""
+        self._check_ready()
+        self._end(lease)
+
+    async def depth(self) -> Mapping[State, int]:
+        """How many messages are in each state, without the forgotten. Raises SpoolUnavailable once it is closed."""
+        self._check_ready()
+        return dict(self._depth)
+
+    async def find(self, id: str) -> Message:
+        """The message ``id``. Raises UnknownMessage, also of a forgotten one, and SpoolUnavailable once closed."""
+        self._check_ready()
+        if (message := self._stored(id)) is None:
+            raise UnknownMessage(id=id)
+        return message
+
+    def _put(self, message: Message) -> None:
+        self._depth[message.state] += 1
+        if message.is_open():
+            self._open[message.id] = message
+            return
+        self._open.pop(message.id, None)
+        self._closed[message.id] = message
+        if len(self._closed) > self._remembered:
+            forgotten = self._closed.pop(next(iter(self._closed)))
+            self._depth[forgotten.state] -= 1
+
+    def _stored(self, id: str) -> Message | None:
+        return self._open.get(id) or self._closed.get(id)
+
+    def _holds(self, lease: Lease) -> bool:
+        held = self._leases.get(lease.message.id)
+        return held is not None and held.token == lease.token
+
+    def _end(self, lease: Lease) -> None:
+        if self._holds(lease):
+            del self._leases[lease.message.id]
+
+    def _check_ready(self) -> None:
+        if not self._is_ready:
+            raise SpoolUnavailable(reason="it is closed")

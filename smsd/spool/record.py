@@ -1,0 +1,129 @@
+"""Says how a message is written down in a row of SQL."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from smsd.core.address import Msisdn, Originator
+from smsd.core.alphabet import DataCoding
+from smsd.core.lifecycle import State
+from smsd.core.message import Event, Message, Priority
+
+#: Version of the stored form. A change of it needs a reader for what was written before.
+FORM: Final = 1
+
+#: Fields that never change once a message is accepted, in the order of a row.
+FIXED: Final = (
+    "form",
+    "id",
+    "recipients",
+    "originator",
+    "body",
+    "coding",
+    "segments",
+    "api_key",
+    "accepted_at",
+    "priority",
+    "reference",
+    "valid_until",
+)
+#: Fields that tell what has become of it, in the order of a row.
+LIFE: Final = (
+    "state",
+    "changed_at",
+    "not_before",
+    "attempts",
+    "attempted_at",
+    "sent_at",
+    "provider_id",
+    "error",
+    "history",
+)
+FIELDS: Final = (*FIXED, *LIFE)
+
+#: The values of FIELDS as SQL takes them, lists as JSON, and ``ready`` after them.
+Row = tuple[Any, ...]
+
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))
+#: A message in these states can be leased.
+_LEASABLE: Final = frozenset({State.QUEUED, State.UNCERTAIN})
+
+
+def to_row(message: Message) -> Row:
+    """``message`` as a row."""
+    return (*_fixed(message), *life(message))
+
+
+def life(message: Message) -> Row:
+    """The end of the row of ``message``: what has become of it, and ``ready``."""
+    events = [(event.at, event.state.value, event.what, event.detail) for event in message.history]
+    return (
+        message.state.value,
+        message.changed_at,
+        message.not_before,
+        message.attempts,
+        message.attempted_at,
+        message.sent_at,
+        message.provider_id,
+        message.error,
+        _JSON.encode(events),
+        _ready(message),
+    )
+
+
+def from_row(row: Sequence[Any]) -> Message:
+    """The message in ``row``, which holds the values of FIELDS. Raises ValueError if a newer smsd has written it."""
+    form, id, recipients, originator, body, coding, segments, api_key, accepted_at, *more = row
+    priority, reference, valid_until, state, changed_at, not_before, attempts, attempted_at, sent_at, *last = more
+    provider_id, error, history = last
+    if form != FORM:
+        raise ValueError(f"this smsd reads form {FORM} of a stored message, not {form}")
+    return Message(
+        id=id,
+        recipients=tuple(Msisdn(digits) for digits in json.loads(recipients)),
+        originator=Originator(originator),
+        body=body,
+        coding=DataCoding(coding),
+        segments=segments,
+        api_key=api_key,
+        accepted_at=accepted_at,
+        priority=Priority(priority),
+        reference=reference,
+        valid_until=valid_until,
+        state=State(state),
+        changed_at=changed_at,
+        not_before=not_before,
+        attempts=attempts,
+        attempted_at=attempted_at,
+        sent_at=sent_at,
+        provider_id=provider_id,
+        error=error,
+        history=tuple(
+            Event(at=at, state=State(state), what=what, detail=detail)
+            for at, state, what, detail in json.loads(history)
+        ),
+    )
+
+
+def _fixed(message: Message) -> Row:
+    return (
+        FORM,
+        message.id,
+        _JSON.encode([each.digits for each in message.recipients]),
+        message.originator.text,
+        message.body,
+        message.coding.value,
+        message.segments,
+        message.api_key,
+        message.accepted_at,
+        int(message.priority),
+        message.reference,
+        message.valid_until,
+    )
+
+
+def _ready(message: Message) -> int | None:
+    if message.state not in _LEASABLE:
+        return None
+    # It came into its state at changed_at: the one "now" that a message carries.
+    return int(message.not_before <= message.changed_at)

@@ -1,0 +1,40 @@
+-- Every message that was ever accepted, one a row. Times are UTC epoch seconds.
+CREATE TABLE message (
+    seq          INTEGER PRIMARY KEY,   -- order of acceptance, rising
+    -- what was asked for; never changes
+    form         INTEGER NOT NULL,      -- version of the stored form, see record.py
+    id           TEXT    NOT NULL,      -- ULID, 26 characters; also the provider's reference
+    recipients   TEXT    NOT NULL,      -- JSON array of MSISDNs, digits only, 1 to 50
+    originator   TEXT    NOT NULL,      -- as the provider is given it
+    body         TEXT    NOT NULL,      -- the text
+    coding       TEXT    NOT NULL,      -- data coding: plain or unicode
+    segments     INTEGER NOT NULL,      -- parts a recipient gets, 1 to 9
+    api_key      TEXT    NOT NULL,      -- name of the key it came under
+    accepted_at  REAL    NOT NULL,      -- when it was accepted
+    priority     INTEGER NOT NULL,      -- 0 high, 1 normal, 2 low
+    reference    TEXT    NOT NULL,      -- the client's own word for it, or empty
+    valid_until  REAL,                  -- stale after this; NULL: never
+    -- what has become of it
+    state        TEXT    NOT NULL,      -- one of lifecycle.State
+    changed_at   REAL    NOT NULL,      -- since when it is in this state
+    not_before   REAL    NOT NULL,      -- its next turn is not before this
+    attempts     INTEGER NOT NULL,      -- how often the provider was asked to take it
+    attempted_at REAL,                  -- when the last attempt began; NULL: never
+    sent_at      REAL,                  -- when the provider took it; NULL: it has not
+    provider_id  TEXT    NOT NULL,      -- the provider's id, or empty
+    error        TEXT    NOT NULL,      -- why it is not sent, in the provider's words, or empty
+    history      TEXT    NOT NULL,      -- JSON array of [at, state, what, detail], oldest first
+    ready        INTEGER                -- 1: in line; 0: its time has not come; NULL: it has no turn in this state
+) STRICT;
+
+CREATE UNIQUE INDEX message_id ON message (id);
+
+-- The line itself, in the order of sending (an index ends in the rowid, which is seq).
+-- What is sent, or not due yet, is not in it: its first entry is the next to go, however many messages there are.
+CREATE INDEX message_in_line ON message (state, priority) WHERE ready = 1;
+
+-- What waits for its time. Each lease moves what has become due into the line.
+CREATE INDEX message_scheduled ON message (priority, not_before) WHERE ready = 0;
+
+-- What was being sent when its sender died, for the next start.
+CREATE INDEX message_sending ON message (seq) WHERE state = 'sending';

@@ -1,0 +1,135 @@
+"""Keeps messages in an SQLite file: a message is durable once its append returns."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+from zope.interface import implementer
+
+from smsd.core.errors import SpoolRefused, SpoolUnavailable, UnknownMessage
+from smsd.core.lifecycle import State
+from smsd.core.message import Message
+from smsd.ports import IEngine, ILedger, ISpool, Lease
+from smsd.spool import record, schema
+from smsd.spool.desk import Append, Desk, Release, Settle, Take
+from smsd.spool.table import Table, change
+from smsd.spool.writer import Job, Writer
+
+T = TypeVar("T")
+
+#: Seconds that a lock which somebody else (a backup, a shell) has on the file is waited for.
+BUSY_S: Final = 2.0
+
+
+@implementer(ISpool, ILedger, IEngine)
+class SqliteSpool:
+    """A spool and ledger in one file, for one daemon at a time."""
+
+    def __init__(self, path: str, *, reactor: IReactorFromThreads, busy_s: float = BUSY_S) -> None:
+        """Keep messages in the file ``path``; if another program locks it, wait up to ``busy_s`` seconds."""
+        self._path = Path(path).resolve()
+        self._reactor = reactor
+        self._busy_s = busy_s
+        self._held: ExitStack | None = None
+
+    def open(self, now: float) -> None:
+        """Lock, check and migrate the file, take stock, start the threads. Raises SpoolRefused."""
+        with ExitStack() as undo:
+            try:
+                self._make_ready(undo, now)
+            except sqlite3.Error as error:
+                raise SpoolRefused(reason=f"{self._path}: {error}") from error
+            except OSError as error:
+                raise SpoolRefused(reason=f"{self._path}: {error.strerror}") from error
+            self._held = undo.pop_all()
+        self._writer = Writer(self._desk.work, reactor=self._reactor, name="smsd-spool-write")
+        self._writer.start()
+        self._readers = ThreadPool(1, 1, name="smsd-spool-read")
+        self._readers.start()
+
+    async def close(self) -> None:
+        """Finish every job, then let go of the file; does nothing if it is not open."""
+        if self._held is None:
+            return
+        held, self._held = self._held, None
+        await self._writer.stop()
+        await deferToThreadPool(self._reactor, self._readers, held.close)
+        self._readers.stop()
+
+    async def append(self, messages: Sequence[Message]) -> int:
+        """Keep ``messages``, all or none; the answer is how many were queued before them.
+
+        Raises SpoolUnavailable, and ValueError if one of them cannot be stored: its id is, or its text is no Unicode.
+        """
+        rows = [record.to_row(message) for message in messages]
+        return await self._submit(Append(rows=rows, states=[message.state for message in messages]))
+
+    async def lease(self, now: float, limit: int, state: State = State.QUEUED) -> list[Lease]:
+        """Lease up to ``limit`` messages in ``state`` that are due at ``now`` (UTC epoch seconds).
+
+        Raises SpoolUnavailable.
+        """
+        take = Take(now=now, limit=limit, state=state)
+        try:
+            return await self._submit(take)
+        except CancelledError:
+            # Whoever asked has left: with nobody to settle or release them, they would be held until a restart.
+            await self._submit(Release(leases=take.taken))
+            raise
+
+    async def settle(self, lease: Lease, after: Message) -> Lease:
+        """Make ``after`` durable in place of ``lease.message``. Raises LeaseLost and SpoolUnavailable."""
+        return await self._submit(Settle(lease=lease, after=after, change=change(lease.message, after)))
+
+    async def release(self, lease: Lease) -> None:
+        """Give ``lease`` back. Raises SpoolUnavailable once it is closed."""
+        await self._submit(Release(leases=[lease]))
+
+    async def depth(self) -> Mapping[State, int]:
+        """How many messages are in each state, as of the last commit. Raises SpoolUnavailable once it is closed."""
+        self._check_open()
+        return self._desk.depth
+
+    async def find(self, id: str) -> Message:
+        """The message ``id`` as it is stored. Raises UnknownMessage and SpoolUnavailable."""
+        self._check_open()
+        try:
+            message = await deferToThreadPool(self._reactor, self._readers, self._reading.find, id)
+        except sqlite3.Error as error:
+            raise SpoolUnavailable(reason=str(error)) from error
+        if message is None:
+            raise UnknownMessage(id=id)
+        return message
+
+    def _make_ready(self, undo: ExitStack, now: float) -> None:
+        undo.enter_context(schema.held(self._path))
+        writing = undo.enter_context(closing(schema.connect(self._path, busy_s=self._busy_s)))
+        try:
+            schema.prepare(writing, schema.migrations())
+        except SpoolRefused as refused:
+            raise SpoolRefused(reason=f"{self._path}: {refused.reason}") from None
+        self._desk = Desk(Table(writing))
+        self._desk.open(now)
+        undo.callback(_checkpoint, writing)
+        reading = undo.enter_context(closing(schema.connect_to_read(self._path, busy_s=self._busy_s)))
+        self._reading = Table(reading)
+
+    def _submit(self, job: Job[T]) -> Deferred[T]:
+        self._check_open()
+        return self._writer.submit(job)
+
+    def _check_open(self) -> None:
+        if self._held is None:
+            raise SpoolUnavailable(reason="it is closed")
+
+
+def _checkpoint(connection: sqlite3.Connection) -> None:
+    # If it fails, the write-ahead log stays beside the file, and the next start reads it.
+    with suppress(sqlite3.Error):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

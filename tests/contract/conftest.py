@@ -1,0 +1,65 @@
+"""Every engine, opened, for one suite."""
+
+from collections.abc import AsyncIterator, Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+
+from smsd.core.address import Msisdn, Originator
+from smsd.core.alphabet import DataCoding
+from smsd.core.message import Message
+from smsd.spool.memory import MemorySpool
+from smsd.spool.sqlite import SqliteSpool
+
+NOW = 1_700_000_000.0
+
+
+@pytest.fixture
+def now() -> float:
+    """UTC epoch seconds at which the spool was opened."""
+    return NOW
+
+
+@pytest.fixture
+def reactor() -> Any:
+    from twisted.internet import reactor  # noqa: TID251 - the one that pytest-twisted runs
+
+    return reactor
+
+
+@pytest_twisted.async_yield_fixture(params=["memory", "sqlite"])
+async def spool(request: Any, reactor: Any, tmp_path: Path) -> AsyncIterator[Any]:
+    """An open engine with room for 1,000."""
+    engine = {
+        "memory": lambda: MemorySpool(limit=1000),
+        "sqlite": lambda: SqliteSpool(str(tmp_path / "spool.db"), reactor=reactor),
+    }[request.param]()
+    engine.open(NOW)
+    yield engine
+    await engine.close()
+
+
+@pytest.fixture
+def sms() -> Callable[..., Message]:
+    """Makes messages, each with another id, due at once unless said otherwise."""
+    numbers = count(1)
+
+    def make(**fields: Any) -> Message:
+        given = {
+            "id": f"{next(numbers):026}",
+            "recipients": (Msisdn("31612345678"),),
+            "originator": Originator("Acme"),
+            "body": "Hello",
+            "coding": DataCoding.PLAIN,
+            "segments": 1,
+            "api_key": "shop",
+            "accepted_at": NOW,
+            "changed_at": NOW,
+            "not_before": NOW,
+        }
+        return Message(**given | fields)
+
+    return make

@@ -1,0 +1,25 @@
+"""Every message that was accepted can be found."""
+
+import pytest
+from pytest_twisted import ensureDeferred
+from twisted.internet.defer import Deferred, gatherResults
+
+from smsd.core.errors import UnknownMessage
+
+
+@ensureDeferred
+async def test_nobody_knows_a_message_that_was_never_accepted(spool):
+    with pytest.raises(UnknownMessage) as unknown:
+        await spool.find("01J00000000000000000000000")
+    assert unknown.value.id == "01J00000000000000000000000"
+
+
+@ensureDeferred
+async def test_a_message_is_found_as_soon_as_it_is_kept(spool, sms):
+    async def keep_and_find(message):
+        await spool.append([message])
+        return await spool.find(message.id)
+
+    messages = [sms() for _ in range(50)]
+    found = await gatherResults([Deferred.fromCoroutine(keep_and_find(each)) for each in messages])
+    assert found == messages

@@ -1,0 +1,86 @@
+"""Runs the daemon and kills it, as ``kill -9`` does, at the step that is named on the command line."""
+
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twisted.internet import reactor
+from zope.interface import implementer
+
+from smsd.core.lifecycle import State
+from smsd.core.message import Message
+from smsd.ports import IEngine, Lease
+from smsd.service import Daemon, engine_for
+from smsd.settings import load
+
+STEPS = ("appended", "leased", "attempt written", "before the settle", "settled")
+
+
+@implementer(IEngine)
+class CrashingEngine:
+    """The real engine, until the step."""
+
+    def __init__(self, engine: Any, step: str) -> None:
+        self._engine = engine
+        self._step = step
+
+    def _reached(self, step: str) -> None:
+        if step == self._step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def open(self, now: float) -> None:
+        self._engine.open(now)
+
+    async def close(self) -> None:
+        await self._engine.close()
+
+    async def append(self, messages: Sequence[Message]) -> int:
+        ahead: int = await self._engine.append(messages)
+        self._reached("appended")
+        return ahead
+
+    async def lease(self, now: float, limit: int, state: State = State.QUEUED) -> list[Lease]:
+        leases: list[Lease] = await self._engine.lease(now, limit, state)
+        if leases:
+            self._reached("leased")
+        return leases
+
+    async def settle(self, lease: Lease, after: Message) -> Lease:
+        if after.state is State.SENT:
+            self._reached("before the settle")
+        settled: Lease = await self._engine.settle(lease, after)
+        self._reached("attempt written" if after.state is State.SENDING else "settled")
+        return settled
+
+    async def release(self, lease: Lease) -> None:
+        await self._engine.release(lease)
+
+    async def depth(self) -> Mapping[State, int]:
+        depth: Mapping[State, int] = await self._engine.depth()
+        return depth
+
+    async def find(self, id: str) -> Message:
+        found: Message = await self._engine.find(id)
+        return found
+
+
+def main() -> None:
+    settings = load(os.environ, {}, None)
+    reactor.seconds = time.monotonic
+    daemon = Daemon(
+        settings,
+        reactor=reactor,
+        now=time.time,
+        draw=random.random,
+        engine=lambda url, reactor: CrashingEngine(engine_for(url, reactor), sys.argv[1]),
+    )
+    daemon.startService()
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""Makes messages for tests."""
+
+from typing import Any
+
+from smsd.core.address import Msisdn, Originator
+from smsd.core.alphabet import DataCoding
+from smsd.core.message import Message
+
+
+def message(id: str = "01TEST", **changed: Any) -> Message:
+    """A message that was accepted at 0 and is due."""
+    fields: dict[str, Any] = {
+        "id": id,
+        "recipients": (Msisdn("31633450007"),),
+        "originator": Originator("MB"),
+        "body": "This is a test message.",
+        "coding": DataCoding.PLAIN,
+        "segments": 1,
+        "api_key": "demo",
+        "accepted_at": 0.0,
+        "not_before": 0.0,
+    }
+    return Message(**(fields | changed))

@@ -1,0 +1,92 @@
+import pytest
+
+from smsd.core.lifecycle import State
+from smsd.core.outcome import Accepted, Found, HeldOff, LookupFailed, NotFound, Postponed, Refused, Unanswered
+from smsd.core.retry import Backoff
+from smsd.core.settle import LOOKUP_PATIENCE_S, Doubt, Policy, abandon, begin, clear_up, expire, settle
+from tests.messages import message
+
+BACKOFF = Backoff(base_s=1.0, cap_s=300.0)
+PATIENT = Policy(backoff=BACKOFF, grace_s=10.0)
+SENDING = begin(message(), now=100.0)
+UNCERTAIN = settle(SENDING, Unanswered(reason="read timeout"), 120.0, PATIENT, 0.5)
+
+
+def test_an_attempt_is_counted_before_the_provider_is_called() -> None:
+    assert (SENDING.state, SENDING.attempts, SENDING.attempted_at) == (State.SENDING, 1, 100.0)
+
+
+def test_an_accepted_message_is_sent_as_of_the_attempt() -> None:
+    sent = settle(SENDING, Accepted(provider_id="p1"), 101.0, PATIENT, 0.5)
+    assert (sent.state, sent.provider_id, sent.sent_at) == (State.SENT, "p1", 100.0)
+
+
+def test_a_refused_message_is_dead_at_once_with_the_providers_words() -> None:
+    dead = settle(SENDING, Refused(reason="no (correct) recipients found"), 101.0, PATIENT, 0.5)
+    assert (dead.state, dead.error) == (State.DEAD, "no (correct) recipients found")
+    assert dead.history[-1].detail == "no (correct) recipients found"
+
+
+@pytest.mark.parametrize(
+    ("attempts", "draw", "wait_s"), [(1, 0.5, 0.5), (2, 0.5, 1.0), (5, 0.999, 15.984), (40, 0.5, 150.0)]
+)
+def test_a_postponed_message_waits_longer_each_time_but_no_longer_than_the_cap(
+    attempts: int, draw: float, wait_s: float
+) -> None:
+    sending = begin(message(attempts=attempts - 1), now=100.0)
+    queued = settle(sending, Postponed(reason="429"), 101.0, PATIENT, draw)
+    assert queued.state is State.QUEUED
+    assert queued.not_before == pytest.approx(101.0 + wait_s)
+
+
+def test_a_provider_that_says_when_is_not_asked_sooner() -> None:
+    queued = settle(SENDING, Postponed(reason="429", retry_after_s=30.0), 101.0, PATIENT, 0.5)
+    assert queued.not_before == 131.0
+
+
+@pytest.mark.parametrize(("limit", "state"), [(0, State.QUEUED), (1, State.DEAD), (2, State.QUEUED)])
+def test_a_message_is_dead_when_it_is_out_of_tries_and_zero_means_never(limit: int, state: State) -> None:
+    policy = Policy(backoff=BACKOFF, attempts=limit)
+    assert settle(SENDING, Postponed(reason="429"), 101.0, policy, 0.5).state is state
+
+
+def test_a_wrong_key_costs_the_message_no_try() -> None:
+    queued = settle(SENDING, HeldOff(reason="wrong key"), 101.0, Policy(backoff=BACKOFF, attempts=1), 0.5)
+    assert (queued.state, queued.attempts) == (State.QUEUED, 0)
+
+
+def test_not_found_is_believed_only_after_the_grace_time_that_follows_the_silence() -> None:
+    soon = clear_up(UNCERTAIN, NotFound(), 129.9, PATIENT)
+    assert (soon.state, soon.not_before, soon.changed_at) == (State.UNCERTAIN, 130.0, 120.0)
+    later = clear_up(soon, NotFound(), 130.0, PATIENT)
+    assert (later.state, later.not_before) == (State.QUEUED, 130.0)
+
+
+def test_what_the_provider_has_is_sent_and_never_again() -> None:
+    sent = clear_up(UNCERTAIN, Found(provider_id="p1"), 121.0, PATIENT)
+    assert (sent.state, sent.provider_id, sent.sent_at) == (State.SENT, "p1", 100.0)
+
+
+def test_a_message_not_found_that_is_out_of_tries_is_dead() -> None:
+    assert clear_up(UNCERTAIN, NotFound(), 130.0, Policy(backoff=BACKOFF, attempts=1)).state is State.DEAD
+
+
+@pytest.mark.parametrize(("doubt", "state"), [(Doubt.RESEND, State.QUEUED), (Doubt.HOLD, State.UNCERTAIN)])
+def test_what_cannot_be_told_for_long_is_decided_by_the_setting(doubt: Doubt, state: State) -> None:
+    policy = Policy(backoff=BACKOFF, doubt=doubt)
+    failed = LookupFailed(reason="503")
+    early = clear_up(UNCERTAIN, failed, 120.0 + LOOKUP_PATIENCE_S - 1, policy)
+    assert (early.state, early.not_before > early.changed_at) == (State.UNCERTAIN, True)
+    assert clear_up(UNCERTAIN, failed, 120.0 + LOOKUP_PATIENCE_S, policy).state is state
+
+
+def test_a_message_whose_sender_is_gone_is_uncertain() -> None:
+    assert abandon(SENDING, 200.0).state is State.UNCERTAIN
+    assert abandon(SENDING, 200.0).attempted_at == 100.0
+
+
+def test_a_message_past_its_validity_expires() -> None:
+    stale = message(valid_until=50.0)
+    assert not stale.is_stale(49.9)
+    assert stale.is_stale(50.0)
+    assert expire(stale, 50.0).state is State.EXPIRED

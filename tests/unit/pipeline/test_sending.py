@@ -1,0 +1,162 @@
+from itertools import chain, cycle, repeat
+
+from twisted.internet.defer import Deferred
+
+from smsd.core.lifecycle import State
+from smsd.core.message import Priority
+from smsd.core.notice import Kind
+from smsd.core.outcome import Accepted, Found, HeldOff, NotFound, Postponed, Refused, Unanswered
+from tests.unit.pipeline.world import Exchange, World
+
+GOOD = Exchange(0.01, 0.01)
+
+
+def kinds(world: World) -> list[Kind]:
+    return [notice.kind for notice in world.notebook.notices]
+
+
+def test_a_message_is_sent_once_and_told_of_in_order() -> None:
+    world = World(rate=1.0, exchanges=[GOOD])
+    (id,) = world.post()
+    world.start()
+    world.pass_time(3.0)
+    assert [sent for _, sent in world.gateway.arrivals] == [id]
+    assert kinds(world) == [Kind.ATTEMPT, Kind.SENT]
+    assert world.found(id).state is State.SENT
+
+
+def test_the_attempt_is_on_record_while_the_provider_is_being_called() -> None:
+    world = World(rate=1.0, exchanges=[Exchange(0.5, 0.5)])
+    (id,) = world.post()
+    world.start()
+    world.pass_time(0.25)
+    assert world.gateway.arrivals == []
+    assert (world.found(id).state, world.found(id).attempts) == (State.SENDING, 1)
+
+
+def test_a_postponed_message_is_tried_again_until_it_is_taken() -> None:
+    busy = Exchange(0.01, 0.01, Postponed(reason="429"))
+    world = World(rate=5.0, exchanges=[busy, busy, GOOD])
+    (id,) = world.post()
+    world.start()
+    world.pass_time(6.0)
+    assert len(world.gateway.arrivals) == 3
+    assert world.found(id).state is State.SENT
+    assert [event.what for event in world.found(id).history] == ["postponed", "postponed", "accepted"]
+
+
+def test_a_refused_message_is_dead_and_does_not_hold_up_the_next() -> None:
+    world = World(rate=1.0, exchanges=[Exchange(0.01, 0.01, Refused(reason="bad recipient")), GOOD])
+    refused, good = world.post(2)
+    world.start()
+    world.pass_time(3.0)
+    assert (world.found(refused).state, world.found(good).state) == (State.DEAD, State.SENT)
+    assert world.found(refused).error == "bad recipient"
+
+
+def test_an_unanswered_message_that_the_provider_has_is_not_sent_again() -> None:
+    world = World(rate=1.0, exchanges=[Exchange(0.01, 0.01, Unanswered(reason="reset")), GOOD])
+    world.gateway.lookups = iter([Found(provider_id="theirs")])
+    (id,) = world.post()
+    world.start()
+    world.pass_time(30.0)
+    assert len(world.gateway.arrivals) == 1
+    assert (world.found(id).state, world.found(id).provider_id) == (State.SENT, "theirs")
+
+
+def test_an_unanswered_message_that_the_provider_does_not_have_is_sent_again_after_the_grace_time() -> None:
+    world = World(rate=1.0, exchanges=[Exchange(0.01, 0.01, Unanswered(reason="reset")), GOOD])
+    (id,) = world.post()
+    world.start()
+    world.pass_time(30.0)
+    first, second = world.arrival_times()
+    assert second - first >= 10.0
+    assert world.found(id).state is State.SENT
+
+
+def test_a_lookup_delays_no_send() -> None:
+    world = World(rate=1.0, exchanges=[Exchange(0.0, 0.0, Unanswered(reason="reset")), GOOD])
+    world.gateway.lookups = cycle([NotFound()])
+    world.post(4)
+    world.start()
+    world.pass_time(4.1)
+    assert len(world.gateway.arrivals) == 4
+
+
+def test_a_wrong_key_holds_all_and_probes_one_at_a_time_until_it_works() -> None:
+    wrong = Exchange(0.01, 0.01, HeldOff(reason="wrong key"))
+    world = World(rate=10.0, exchanges=chain(repeat(wrong, 4), repeat(GOOD)))
+    ids = world.post(40)
+    world.start()
+    world.pass_time(5.0)
+    assert len(world.gateway.arrivals) <= 12
+    assert kinds(world).count(Kind.HELD) == 1
+    assert world.hold.reason == "wrong key"
+    world.pass_time(30.0)
+    assert {world.found(id).state for id in ids} == {State.SENT}
+    assert kinds(world).count(Kind.RELEASED) == 1
+    assert Kind.DEAD not in kinds(world)
+
+
+def test_high_goes_before_normal_and_low_whatever_came_first() -> None:
+    world = World(rate=1.0, exchanges=[GOOD])
+    low = world.post(3, priority=Priority.LOW)
+    normal = world.post(3)
+    world.start()
+    high = world.post(3, priority=Priority.HIGH)
+    world.pass_time(12.0)
+    sent = [id for _, id in world.gateway.arrivals]
+    # What was leased before the high ones came is a matter of two or three.
+    assert sent == [*normal, *high, *low]
+
+
+def test_a_stale_message_expires_and_is_never_sent() -> None:
+    world = World(rate=1.0, exchanges=[GOOD])
+    fresh, stale = world.post(), world.post(valid_until=0.5)
+    world.clock.advance(1.0)
+    world.start()
+    world.pass_time(3.0)
+    assert [id for _, id in world.gateway.arrivals] == fresh
+    assert world.found(stale[0]).state is State.EXPIRED
+
+
+def test_a_message_is_not_sent_before_its_time() -> None:
+    world = World(rate=1.0, exchanges=[GOOD])
+    world.post(not_before=5.0)
+    world.start()
+    world.pass_time(4.9)
+    assert world.gateway.arrivals == []
+    world.pass_time(2.0)
+    assert len(world.gateway.arrivals) == 1
+
+
+def test_stopping_lets_what_is_under_way_get_its_answer_and_gives_the_rest_back() -> None:
+    world = World(rate=2.0, exchanges=[Exchange(0.5, 0.5)])
+    ids = world.post(5)
+    world.start()
+    world.pass_time(0.6)
+    world.pacer.stop()
+    world.throttle.close()
+    stopped = [Deferred.fromCoroutine(half.stop()) for half in (world.feeder, world.recovery)]
+    stopped.append(Deferred.fromCoroutine(world.sender.drain()))
+    world.pass_time(2.0)
+    assert all(each.called for each in stopped)
+    states = [world.found(id).state for id in ids]
+    assert states.count(State.SENT) == len(world.gateway.arrivals) == 2
+    assert states.count(State.QUEUED) == 3
+
+
+def test_a_try_limit_ends_in_a_dead_letter() -> None:
+    world = World(rate=5.0, exchanges=[Exchange(0.01, 0.01, Postponed(reason="busy"))], attempts=3)
+    (id,) = world.post()
+    world.start()
+    world.pass_time(20.0)
+    assert (len(world.gateway.arrivals), world.found(id).state) == (3, State.DEAD)
+
+
+def test_accepted_twice_in_the_same_moment_is_still_two_messages() -> None:
+    world = World(rate=5.0, exchanges=[Exchange(0.01, 0.01, Accepted(provider_id="x"))])
+    ids = world.post(2)
+    world.start()
+    world.pass_time(2.0)
+    assert sorted(id for _, id in world.gateway.arrivals) == ids

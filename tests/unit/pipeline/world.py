@@ -1,0 +1,129 @@
+"""A sending half on a pumped clock, with a provider whose delays are given."""
+
+from collections.abc import Iterable, Iterator
+from itertools import cycle
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock, deferLater
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from smsd.core.message import Message
+from smsd.core.notice import Notice
+from smsd.core.outcome import Accepted, LookupResult, NotFound, Outcome
+from smsd.core.retry import Backoff
+from smsd.core.settle import Policy
+from smsd.pipeline.feeder import Feeder
+from smsd.pipeline.hold import Hold
+from smsd.pipeline.pacer import Pacer
+from smsd.pipeline.recovery import Recovery
+from smsd.pipeline.sender import Sender
+from smsd.pipeline.throttle import PermitThrottle
+from smsd.pipeline.window import Window
+from smsd.ports import IGateway, IReporter
+from smsd.spool.memory import MemorySpool
+from tests.messages import message
+
+
+@implementer(IReporter)
+class Notebook:
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.notices: list[Notice] = []
+
+    def report(self, notice: Notice) -> None:
+        self.notices.append(notice)
+
+
+@attrs.define
+class Exchange:
+    """How one request to the provider goes."""
+
+    there_s: float  #: seconds until it arrives
+    back_s: float  #: seconds from there until the answer is in
+    outcome: Outcome = attrs.field(factory=lambda: Accepted(provider_id="p"))
+
+
+@implementer(IGateway)
+class TimedGateway:
+    """A provider at a distance, on the clock of the test."""
+
+    def __init__(self, clock: Clock, exchanges: Iterable[Exchange]) -> None:
+        self._clock = clock
+        self._exchanges: Iterator[Exchange] = cycle(exchanges)
+        self.arrivals: list[tuple[float, str]] = []
+        self.lookups: Iterator[LookupResult] = cycle([NotFound()])
+
+    async def send(self, message: Message) -> Outcome:
+        exchange = next(self._exchanges)
+        await deferLater(self._clock, exchange.there_s)
+        self.arrivals.append((self._clock.seconds(), message.id))
+        await deferLater(self._clock, exchange.back_s)
+        return exchange.outcome
+
+    async def lookup(self, message: Message) -> LookupResult:
+        return next(self.lookups)
+
+
+class World:
+    """The sending half of the daemon over the memory engine."""
+
+    def __init__(self, *, rate: float, exchanges: Iterable[Exchange], attempts: int = 0) -> None:
+        self.clock = clock = Clock()
+        self.spool = MemorySpool(limit=1_000_000)
+        self.spool.open(0.0)
+        self.notebook = Notebook()
+        self.gateway = TimedGateway(clock, exchanges)
+        verifyObject(IGateway, self.gateway)
+        policy = Policy(backoff=Backoff(base_s=1.0, cap_s=60.0), attempts=attempts)
+        told = {"clock": clock, "now": clock.seconds, "reporter": self.notebook}
+        self.hold = Hold(backoff=policy.backoff, **told)
+        self.throttle = PermitThrottle(rate=rate, clock=clock)
+        self.window = Window()
+        self.feeder = Feeder(spool=self.spool, window=self.window, rate=rate, **told)
+        self.sender = Sender(
+            spool=self.spool,
+            gateway=self.gateway,
+            throttle=self.throttle,
+            hold=self.hold,
+            policy=policy,
+            draw=lambda: 0.5,
+            **told,
+        )
+        wake = self.feeder.wake
+        self.pacer = Pacer(rate=rate, window=self.window, sender=self.sender, hold=self.hold, wake=wake, clock=clock)
+        self.recovery = Recovery(spool=self.spool, gateway=self.gateway, policy=policy, wake=wake, **told)
+        self._count = 0
+
+    def start(self) -> None:
+        self.feeder.start()
+        self.pacer.start()
+        self.recovery.start()
+
+    def post(self, count: int = 1, **changed: object) -> list[str]:
+        """Accept ``count`` messages now; answers their ids."""
+        ids = [f"m{self._count + n:06}" for n in range(count)]
+        self._count += count
+        kept = Deferred.fromCoroutine(self.spool.append([message(id, **changed) for id in ids]))
+        assert kept.called
+        self.feeder.wake()
+        return ids
+
+    def pass_time(self, seconds: float, step_s: float = 0.005) -> None:
+        self.clock.pump([step_s] * round(seconds / step_s))
+
+    def found(self, id: str) -> Message:
+        found: list[Message] = []
+        Deferred.fromCoroutine(self.spool.find(id)).addCallback(found.append)
+        return found[0]
+
+    def arrival_times(self) -> list[float]:
+        return [at for at, _ in self.gateway.arrivals]
+
+
+def most_within(times: list[float], span_s: float) -> int:
+    """The largest number of ``times`` within any half-open span of ``span_s`` seconds."""
+    ordered = sorted(times)
+    return max((sum(1 for other in ordered if at <= other < at + span_s - 1e-9) for at in ordered), default=0)

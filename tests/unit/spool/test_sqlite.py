@@ -1,0 +1,420 @@
+"""What only the SQLite engine does: it outlives crashes, and never writes where it should not."""
+
+import resource
+import sqlite3
+import stat
+import struct
+import threading
+from contextlib import closing, contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from pytest_twisted import async_yield_fixture, ensureDeferred
+from twisted.internet.defer import Deferred, DeferredList, gatherResults
+
+from smsd.core.address import Msisdn, Originator
+from smsd.core.alphabet import DataCoding
+from smsd.core.errors import LeaseLost, SpoolRefused, SpoolUnavailable, UnknownMessage
+from smsd.core.lifecycle import State
+from smsd.core.message import Message
+from smsd.core.settle import begin
+from smsd.spool import schema
+from smsd.spool.sqlite import SqliteSpool
+
+NOW = 1_700_000_000.0
+NUMBERS = count(1)
+
+
+def sms(**fields: Any) -> Message:
+    given = {
+        "id": f"{next(NUMBERS):026}",
+        "recipients": (Msisdn("31612345678"),),
+        "originator": Originator("Acme"),
+        "body": "Hello",
+        "coding": DataCoding.PLAIN,
+        "segments": 1,
+        "api_key": "shop",
+        "accepted_at": NOW,
+        "changed_at": NOW,
+        "not_before": NOW,
+    }
+    return Message(**given | fields)
+
+
+@pytest.fixture
+def reactor() -> Any:
+    from twisted.internet import reactor  # noqa: TID251 - the one that pytest-twisted runs
+
+    return reactor
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "spool.db"
+
+
+@async_yield_fixture
+async def start(reactor: Any, path: Path):
+    """Opens the spool again and again, as a daemon does; the last one is closed at the end."""
+    started = []
+
+    def begin(now: float = NOW, busy_s: float = 0) -> SqliteSpool:
+        spool = SqliteSpool(str(path), reactor=reactor, busy_s=busy_s)
+        spool.open(now)
+        started.append(spool)
+        return spool
+
+    yield begin
+    for spool in started:
+        await spool.close()
+
+
+def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+@contextmanager
+def locked(path: Path):
+    """Another program writes and does not finish."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+@contextmanager
+def full_disk(path: Path):
+    """No file of this process may grow past the size of the write-ahead log."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (Path(f"{path}-wal").stat().st_size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def commits(path: Path) -> int:
+    """How many transactions are in the write-ahead log (https://www.sqlite.org/fileformat2.html, 4.1)."""
+    wal = Path(f"{path}-wal").read_bytes()
+    (page_size,) = struct.unpack_from(">I", wal, 8)
+    frames = range(32, len(wal), 24 + page_size)
+    # A frame that ends a transaction says how many pages the database has after it.
+    return sum(struct.unpack_from(">I", wal, frame + 4)[0] > 0 for frame in frames)
+
+
+@ensureDeferred
+async def test_a_message_is_in_the_file_when_its_append_returns(start, path):
+    spool = start()
+    await spool.append([sms(id="A" * 26)])
+    assert query(path, "SELECT id, state FROM message") == [("A" * 26, "queued")]
+
+
+@ensureDeferred
+async def test_a_message_that_was_answered_survives_a_crash(start, path, tmp_path, reactor):
+    message = sms()
+    spool = start()
+    await spool.append([message])
+    for name in ("spool.db", "spool.db-wal"):  # what a crash leaves: the files, and nothing of the process
+        (tmp_path / f"crashed-{name}").write_bytes((tmp_path / name).read_bytes())
+    crashed = SqliteSpool(str(tmp_path / "crashed-spool.db"), reactor=reactor)
+    crashed.open(NOW)
+    assert await crashed.find(message.id) == message
+    await crashed.close()
+
+
+@ensureDeferred
+async def test_what_was_being_sent_when_the_daemon_died_is_uncertain(start):
+    waiting, sending, sent = sms(), sms(), sms()
+    spool = start()
+    await spool.append([waiting, sending, sent])
+    leases = await spool.lease(NOW, 3)
+    begun = [await spool.settle(lease, begin(lease.message, NOW + 1)) for lease in leases[1:]]
+    await spool.settle(begun[1], attrs.evolve(begun[1].message, state=State.SENT))
+    await spool.close()
+
+    spool = start(NOW + 60)
+    found = await spool.find(sending.id)
+    assert (found.state, found.changed_at, found.attempts) == (State.UNCERTAIN, NOW + 60, 1)
+    assert [(event.at, event.state, event.what) for event in found.history] == [
+        (NOW + 60, State.UNCERTAIN, "interrupted")
+    ]
+    depth = await spool.depth()
+    assert {state: n for state, n in depth.items() if n} == dict.fromkeys(
+        [State.QUEUED, State.UNCERTAIN, State.SENT], 1
+    )
+    assert [lease.message for lease in await spool.lease(NOW + 60, 9, State.UNCERTAIN)] == [found]
+    assert [lease.message for lease in await spool.lease(NOW + 60, 9)] == [waiting]
+
+
+@ensureDeferred
+async def test_a_restart_keeps_the_order_and_frees_what_was_leased(start):
+    messages = [sms() for _ in range(5)]
+    spool = start()
+    await spool.append(messages)
+    await spool.lease(NOW, 2)
+    await spool.close()
+    spool = start()
+    assert [lease.message for lease in await spool.lease(NOW, 9)] == messages
+    assert await spool.append([sms()]) == 5
+
+
+@ensureDeferred
+async def test_what_waits_goes_into_one_transaction(start, path):
+    spool = start(busy_s=10)
+    await spool.append([sms() for _ in range(100)])
+    leases = await spool.lease(NOW, 100)
+    before = commits(path)
+    with locked(path):  # so all of them wait
+        calls = [Deferred.fromCoroutine(spool.settle(each, begin(each.message, NOW))) for each in leases]
+        calls += [Deferred.fromCoroutine(spool.append([sms()])) for _ in range(400)]
+    await gatherResults(calls)
+    assert query(path, "SELECT state, count(*) FROM message GROUP BY state") == [("queued", 400), ("sending", 100)]
+    # Whatever the thread had taken before it had to wait, and all the rest.
+    assert commits(path) - before <= 2
+
+
+@ensureDeferred
+async def test_a_full_disk_fails_every_call_and_changes_nothing(start, path):
+    spool = start()
+    await spool.append([sms(), sms()])
+    [lease, _] = await spool.lease(NOW, 2)
+    before = await spool.depth()
+    refused = [sms() for _ in range(10)]
+    with full_disk(path):
+        calls = [spool.append([each]) for each in refused] + [spool.settle(lease, begin(lease.message, NOW))]
+        results = await DeferredList([Deferred.fromCoroutine(call) for call in calls], consumeErrors=True)
+        assert [type(failure.value) for _, failure in results] == [SpoolUnavailable] * 11
+        assert await spool.depth() == before
+    for each in refused:
+        with pytest.raises(UnknownMessage):
+            await spool.find(each.id)
+    assert (await spool.find(lease.message.id)).state is State.QUEUED
+    # There is room again: everything goes on, and the lease was held all the while.
+    assert await spool.lease(NOW, 9) == []
+    await spool.settle(lease, begin(lease.message, NOW))
+    assert await spool.append(refused) == 1
+
+
+@ensureDeferred
+async def test_a_locked_file_fails_the_call_and_the_next_is_tried_anew(start, path):
+    spool = start()
+    with locked(path):
+        with pytest.raises(SpoolUnavailable, match="locked"):
+            await spool.append([sms()])
+        with pytest.raises(SpoolUnavailable, match="locked"):
+            await spool.lease(NOW, 1)
+    assert await spool.append([sms()]) == 0
+
+
+@ensureDeferred
+async def test_a_text_that_is_no_unicode_spoils_no_other_message(start):
+    spool = start()
+    good = [sms(), sms()]
+    calls = [Deferred.fromCoroutine(spool.append([each])) for each in (good[0], sms(body="\ud800"), good[1])]
+    results = await DeferredList(calls, consumeErrors=True)
+    assert [is_done for is_done, _ in results] == [True, False, True]
+    assert isinstance(results[1][1].value, ValueError)
+    assert [lease.message for lease in await spool.lease(NOW, 9)] == good
+
+
+@ensureDeferred
+async def test_a_message_that_was_canceled_from_outside_is_lost_to_its_taker(start, path):
+    spool = start()
+    await spool.append([sms()])
+    [lease] = await spool.lease(NOW, 1)
+    query(path, "UPDATE message SET state = 'canceled', ready = NULL")
+    with pytest.raises(LeaseLost) as lost:
+        await spool.settle(lease, begin(lease.message, NOW))
+    assert lost.value.state == "canceled"
+    assert (await spool.find(lease.message.id)).state is State.CANCELED
+
+
+@ensureDeferred
+async def test_many_that_become_due_at_once_are_handed_out_best_priority_first(start, reactor):
+    spool = start()
+    low = [sms(not_before=NOW + 1, priority=2) for _ in range(1200)]
+    high = sms(not_before=NOW + 1, priority=0)
+    await spool.append([*low, high])
+    leases = [lease for _ in range(13) for lease in await spool.lease(NOW + 1, 100)]
+    assert [lease.message.id for lease in leases] == [high.id, *(each.id for each in low)]
+
+
+@ensureDeferred
+async def test_the_line_is_read_from_its_index_without_sorting(start, path):
+    start()
+    plan = query(
+        path,
+        "EXPLAIN QUERY PLAN SELECT * FROM message"
+        " WHERE ready = 1 AND state = 'queued' AND not_before <= 1 ORDER BY priority, seq",
+    )
+    assert [step[3] for step in plan] == ["SEARCH message USING INDEX message_in_line (state=?)"]
+
+
+@ensureDeferred
+async def test_what_waits_for_its_time_is_not_in_the_line(start, path):
+    spool = start()
+    await spool.append([sms(), sms(not_before=NOW + 1)])
+    [lease] = await spool.lease(NOW, 9)
+    assert query(path, "SELECT count(*) FROM message WHERE ready = 1") == [(1,)]
+    await spool.settle(lease, begin(lease.message, NOW))
+    assert query(path, "SELECT count(*) FROM message WHERE ready = 1") == [(0,)]
+
+
+@ensureDeferred
+async def test_a_second_daemon_is_refused_and_told_who_holds_the_file(start, path):
+    spool = start()
+    with pytest.raises(SpoolRefused) as refused:
+        start()
+    [pid] = Path(f"{path}.lock").read_text().split()
+    assert refused.value.reason == f"{path} is in use by process {pid}"
+    assert Path(f"/proc/{pid}").is_dir()
+    await spool.close()
+    start()
+
+
+@ensureDeferred
+async def test_the_same_file_by_another_name_is_refused_too(start, path, reactor):
+    start()
+    other_name = path.parent / "link.db"
+    other_name.symlink_to(path)
+    with pytest.raises(SpoolRefused, match="in use"):
+        SqliteSpool(str(other_name), reactor=reactor).open(NOW)
+
+
+@pytest.mark.parametrize("pragma", ["application_id = 7", "application_id = 0"])
+def test_the_file_of_another_program_is_refused_and_left_as_it_is(reactor, path, pragma):
+    query(path, "CREATE TABLE photos (id)")
+    query(path, f"PRAGMA {pragma}")
+    before = path.read_bytes()
+    spool = SqliteSpool(str(path), reactor=reactor)
+    with pytest.raises(SpoolRefused, match=r"spool\.db: the file belongs to another program"):
+        spool.open(NOW)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(reactor, path):
+    path.write_bytes(b"Dear diary, " * 1000)
+    with pytest.raises(SpoolRefused, match="not a database"):
+        SqliteSpool(str(path), reactor=reactor).open(NOW)
+    assert path.read_bytes() == b"Dear diary, " * 1000
+
+
+def test_a_path_that_is_a_folder_is_refused(reactor, path):
+    path.mkdir()
+    with pytest.raises(SpoolRefused, match="Is a directory"):
+        SqliteSpool(str(path), reactor=reactor).open(NOW)
+
+
+@ensureDeferred
+async def test_a_refused_file_can_be_opened_once_the_reason_is_gone(start, path):
+    query(path, "CREATE TABLE photos (id)")
+    with pytest.raises(SpoolRefused):
+        start()
+    path.unlink()
+    assert await start().append([sms()]) == 0
+
+
+@ensureDeferred
+async def test_a_file_whose_making_was_cut_short_is_made_anew(start, path):
+    query(path, "PRAGMA journal_mode = WAL")
+    assert path.stat().st_size > 0
+    assert await start().append([sms()]) == 0
+
+
+@ensureDeferred
+async def test_a_newer_schema_is_refused(start, path):
+    await start().close()
+    version = len(schema.migrations())
+    query(path, f"PRAGMA user_version = {version + 1}")
+    with pytest.raises(SpoolRefused, match=f"version {version + 1}, this smsd knows {version}: upgrade"):
+        start()
+
+
+@ensureDeferred
+async def test_an_upgrade_runs_what_is_missing_and_keeps_the_messages(start, path):
+    message = sms()
+    spool = start()
+    await spool.append([message])
+    await spool.close()
+    known = schema.migrations()
+    upgraded = [*known, "ALTER TABLE message ADD COLUMN colour TEXT;\nUPDATE message SET colour = 'red';"]
+    for _ in range(2):  # the second time there is nothing left to do
+        with closing(schema.connect(path, busy_s=0)) as connection:
+            schema.prepare(connection, upgraded)
+    assert query(path, "SELECT id, colour FROM message") == [(message.id, "red")]
+    assert query(path, "PRAGMA user_version") == [(len(known) + 1,)]
+    assert query(path, "PRAGMA application_id") == [(schema.APPLICATION_ID,)]
+
+
+@ensureDeferred
+async def test_an_upgrade_that_fails_changes_nothing(start, path):
+    await start().close()
+    known = schema.migrations()
+    with closing(schema.connect(path, busy_s=0)) as connection, pytest.raises(sqlite3.OperationalError):
+        schema.prepare(connection, [*known, "ALTER TABLE message ADD COLUMN colour TEXT;\nNONSENSE;"])
+    assert query(path, "PRAGMA user_version") == [(len(known),)]
+    assert "colour" not in query(path, "SELECT sql FROM sqlite_schema WHERE name = 'message'")[0][0]
+    assert await start().append([sms()]) == 0
+
+
+@ensureDeferred
+async def test_missing_folders_are_made_and_nobody_else_may_read(reactor, tmp_path):
+    path = tmp_path / "var" / "spool" / "smsd.db"
+    spool = SqliteSpool(str(path), reactor=reactor)
+    spool.open(NOW)
+    await spool.append([sms()])
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in [path.parent, *path.parent.iterdir()]}
+    assert modes == {
+        "spool": 0o700,
+        "smsd.db": 0o600,
+        "smsd.db-wal": 0o600,
+        "smsd.db-shm": 0o600,
+        "smsd.db.lock": 0o600,
+    }
+    await spool.close()
+
+
+def test_every_commit_reaches_the_disk(path):
+    with closing(schema.connect(path, busy_s=0)) as connection:
+        schema.prepare(connection, schema.migrations())
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_the_ledger_reads_only(path):
+    with closing(schema.connect(path, busy_s=0)) as connection:
+        schema.prepare(connection, schema.migrations())
+    with closing(schema.connect_to_read(path, busy_s=0)) as reading, pytest.raises(sqlite3.OperationalError):
+        reading.execute("DELETE FROM message")
+
+
+@ensureDeferred
+async def test_a_close_leaves_one_file_and_no_thread(start, path):
+    spool = start()
+    await spool.append([sms()])
+    await spool.find((await spool.lease(NOW, 1))[0].message.id)
+    assert sum("smsd-spool" in thread.name for thread in threading.enumerate()) == 2
+    await spool.close()
+    assert not any("smsd-spool" in thread.name for thread in threading.enumerate())
+    assert sorted(file.name for file in path.parent.iterdir()) == ["spool.db", "spool.db.lock"]
+
+
+@ensureDeferred
+async def test_a_search_is_not_held_up_by_what_is_being_written(start, path):
+    message = sms()
+    spool = start()
+    await spool.append([message])
+    with locked(path):
+        assert await spool.find(message.id) == message
+
+
+@ensureDeferred
+async def test_a_ledger_that_cannot_be_read_is_unavailable(start, path):
+    spool = start()
+    query(path, "ALTER TABLE message RENAME TO elsewhere")
+    with pytest.raises(SpoolUnavailable, match="no such table"):
+        await spool.find("A" * 26)
