@@ -1,6 +1,5 @@
 """Composes the daemon: the only place that names concrete classes."""
 
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,8 +29,8 @@ from smsd.pipeline.window import Window
 from smsd.ports import IEngine, IReporter
 from smsd.reporting.log import LogReporter
 from smsd.sandbox.messagebird import MessageBirdSandbox
-from smsd.sandbox.store import StoredMessage
-from smsd.settings import DEMO_KEY, SANDBOX_KEY, Settings
+from smsd.sandbox.terminal import show, welcome
+from smsd.settings import SANDBOX_KEY, Settings, SettingsError
 from smsd.settings.types import MemorySpoolUrl, SpoolUrl, SqliteSpoolUrl
 from smsd.spool.memory import MemorySpool
 from smsd.spool.sqlite import SqliteSpool
@@ -141,7 +140,7 @@ class Daemon(Service):
         self._ports: list[IListeningPort] = []
 
     def startService(self) -> None:
-        """Listen, open the spool, begin. Raises SpoolRefused and twisted's CannotListenError."""
+        """Listen, open the spool, begin. Raises SpoolRefused, SettingsError and twisted's CannotListenError."""
         super().startService()
         settings, reporter = self._settings, LogReporter()
         url = settings.messagebird_url or self._start_sandbox()
@@ -177,7 +176,12 @@ class Daemon(Service):
         self._dispatch.start()
         self._log.info("listening on {address}, spool {spool}", address=_address(listening), spool=settings.spool)
         if settings.sandboxed:
-            _say(_welcome(settings, _address(listening), url))
+            welcome(
+                daemon=_address(listening).replace("127.0.0.1", "localhost"),
+                sandbox=url,
+                data=str(settings.spool),
+                api_key=settings.api_keys[0].key.reveal(),
+            )
 
     def stopService(self) -> Deferred[None]:
         """Take nothing more, send to the end what is under way, close."""
@@ -194,13 +198,17 @@ class Daemon(Service):
             await _ended(port)
 
     def _start_sandbox(self) -> str:
-        sandbox = MessageBirdSandbox(clock=self._reactor, now=self._now, deliver=_show, access_key=SANDBOX_KEY.reveal())
+        sandbox = MessageBirdSandbox(clock=self._reactor, now=self._now, deliver=show, access_key=SANDBOX_KEY.reveal())
         return _address(self._listen(self._settings.sandbox, sandbox.resource()))
 
     def _listen(self, endpoint: str, resource: IResource) -> IListeningPort:
         listening: list[IListeningPort] = []
         failed: list[Any] = []
-        begun = serverFromString(self._reactor, endpoint).listen(site(resource, self._reactor))
+        try:
+            server = serverFromString(self._reactor, endpoint)
+        except ValueError as error:
+            raise SettingsError(problems=(f"{endpoint} is no endpoint to listen on: {error}.",)) from error
+        begun = server.listen(site(resource, self._reactor))
         begun.addCallbacks(listening.append, failed.append)
         if failed:
             failed[0].raiseException()
@@ -222,28 +230,3 @@ async def _ended(port: IListeningPort) -> None:
 def _address(port: IListeningPort) -> str:
     host = port.getHost()
     return f"http://{host.host}:{host.port}" if isinstance(host, IPv4Address | IPv6Address) else str(host)
-
-
-def _show(message: StoredMessage) -> None:
-    _say(str(message))
-
-
-def _say(text: str) -> None:
-    # Past the log: sys.stdout has become a part of it, and this is for the newcomer's eyes only.
-    if sys.__stdout__ is not None:
-        print(text, file=sys.__stdout__, flush=True)
-
-
-def _welcome(settings: Settings, address: str, provider: str) -> str:
-    return f"""
-  This is the SANDBOX: no SMS leaves this machine. A MessageBird look-alike at {provider}
-  takes them and prints each one here. Set SMSD_MESSAGEBIRD_KEY to send for real.
-
-  Data:     {settings.spool}
-  API key:  {DEMO_KEY.reveal()}
-  Try it:
-
-  curl -X POST {address.replace("127.0.0.1", "localhost")}/sms \\
-    -H 'Content-Type: application/json' -H 'X-API-Key: {DEMO_KEY.reveal()}' \\
-    -d '{{"recipient":31633450007,"originator":"MB","message":"This is a test message."}}'
-"""

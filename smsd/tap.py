@@ -16,7 +16,7 @@ from twisted.logger import ILogObserver
 from twisted.python import usage
 from twisted.python.logfile import LogFile
 
-from smsd.core.errors import SpoolRefused
+from smsd.core.errors import SmsdError
 from smsd.reporting.log import observer
 from smsd.service import Daemon
 from smsd.settings import SETTINGS, Settings, SettingsError, load
@@ -62,7 +62,7 @@ class Runner(Service):
         super().startService()
         try:
             self._daemon.startService()
-        except (SpoolRefused, CannotListenError) as error:
+        except (SmsdError, CannotListenError) as error:
             raise SystemExit(f"smsd cannot start: {error}") from error
         # Twisted's own handlers would end the process by the signal again, as if it had failed.
         self._reactor.callWhenRunning(self._handle_signals)
