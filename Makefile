@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 .PHONY: help ensure run sandbox test check format docs clean
 
 help: ## show this help
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1#\2/p' $(MAKEFILE_LIST) | column -t -s '#'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ensure: $(VENV)/.run ## install what is needed to run, into .venv
 
