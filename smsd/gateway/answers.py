@@ -142,7 +142,7 @@ def retry_after_s(header: str | None) -> float | None:
 
     A date (the other form of RFC 9110 10.2.3) is left out: our clock and theirs need not agree.
     """
-    if header is None or re.fullmatch(r"\s*[0-9]{1,19}(\.[0-9]+)?\s*", header, re.ASCII) is None:
+    if header is None or re.fullmatch(r"\s*[0-9]{1,19}(\.[0-9]+)?\s*", header) is None:
         return None
     return min(float(header), MAX_RETRY_AFTER_S)
 

@@ -184,10 +184,9 @@ class SessionClient:
 
 
 def _content(response: requests.Response) -> bytes:
-    """The whole body; after it the connection is free again. Raises Broken if it is too big."""
+    """The whole body, after which urllib3 has the connection back. Raises Broken if it is too big."""
     content: bytes = response.raw.read(MAX_ANSWER + 1, decode_content=True)
     if len(content) > MAX_ANSWER:
         response.close()
         raise Broken(Failure.TOO_BIG)
-    response.raw.release_conn()
     return content

@@ -71,8 +71,8 @@ class Desk:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        #: Leases are in memory only: a crash releases them by itself.
-        self._leases: dict[str, Lease] = {}
+        #: The token of every lease, by message id. In memory only: a crash releases them by itself.
+        self._leases: dict[str, int] = {}
         self._tokens = count(1)
         #: How many messages are in each state. Replaced after a commit, never changed: any thread may read it.
         self.depth: Mapping[State, int] = {}
@@ -133,23 +133,19 @@ class Desk:
             return loss
         depth[job.lease.message.state] -= 1
         depth[job.after.state] += 1
-        lease = attrs.evolve(job.lease, message=job.after)
-        if job.after.state is State.SENDING:
-            self._leases[lease.message.id] = lease
-        else:
-            self._end(lease)
-        return lease
+        if job.after.state is not State.SENDING:
+            self._end(job.lease)
+        return attrs.evolve(job.lease, message=job.after)
 
     def _take(self, job: Take) -> None:
         with self._table.transaction():
             self._table.wake(job.now)
             messages = self._table.in_line(job.state, job.now, job.limit, without=self._leases)
         job.taken.extend(Lease(message=message, token=next(self._tokens)) for message in messages)
-        self._leases.update((lease.message.id, lease) for lease in job.taken)
+        self._leases.update((lease.message.id, lease.token) for lease in job.taken)
 
     def _holds(self, lease: Lease) -> bool:
-        held = self._leases.get(lease.message.id)
-        return held is not None and held.token == lease.token
+        return self._leases.get(lease.message.id) == lease.token
 
     def _end(self, lease: Lease) -> None:
         if self._holds(lease):

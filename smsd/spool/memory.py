@@ -28,7 +28,7 @@ class MemorySpool:
         self._remembered = remembered
         self._open: dict[str, Message] = {}  # in the order of acceptance
         self._closed: dict[str, Message] = {}  # in the order of closing
-        self._leases: dict[str, Lease] = {}
+        self._leases: dict[str, int] = {}  # token by message id
         self._tokens = count(1)
         self._depth = dict.fromkeys(State, 0)
         self._is_ready = False
@@ -73,7 +73,7 @@ class MemorySpool:
         # A stable sort: within a priority the oldest stays first.
         due.sort(key=lambda message: message.priority)
         leases = [Lease(message=message, token=next(self._tokens)) for message in due[:limit]]
-        self._leases.update((lease.message.id, lease) for lease in leases)
+        self._leases.update((lease.message.id, lease.token) for lease in leases)
         return leases
 
     async def settle(self, lease: Lease, after: Message) -> Lease:
@@ -85,12 +85,9 @@ class MemorySpool:
             raise LeaseLost(id=lease.message.id, state="unknown" if stored is None else stored.state.value)
         self._depth[stored.state] -= 1
         self._put(after)
-        settled = attrs.evolve(lease, message=after)
-        if after.state is State.SENDING:
-            self._leases[after.id] = settled
-        else:
+        if after.state is not State.SENDING:
             self._end(lease)
-        return settled
+        return attrs.evolve(lease, message=after)
 
     async def release(self, lease: Lease) -> None:
         """Give ``lease`` back. Raises SpoolUnavailable once it is closed."""
@@ -124,8 +121,7 @@ class MemorySpool:
         return self._open.get(id) or self._closed.get(id)
 
     def _holds(self, lease: Lease) -> bool:
-        held = self._leases.get(lease.message.id)
-        return held is not None and held.token == lease.token
+        return self._leases.get(lease.message.id) == lease.token
 
     def _end(self, lease: Lease) -> None:
         if self._holds(lease):

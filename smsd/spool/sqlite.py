@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -116,7 +116,7 @@ class SqliteSpool:
             raise SpoolRefused(reason=f"{self._path}: {refused.reason}") from None
         self._desk = Desk(Table(writing))
         self._desk.open(now)
-        undo.callback(_checkpoint, writing)
+        # Let go of in the other order: the connection that closes last empties the write-ahead log into the file.
         reading = undo.enter_context(closing(schema.connect_to_read(self._path, busy_s=self._busy_s)))
         self._reading = Table(reading)
 
@@ -127,9 +127,3 @@ class SqliteSpool:
     def _check_open(self) -> None:
         if self._held is None:
             raise SpoolUnavailable(reason="it is closed")
-
-
-def _checkpoint(connection: sqlite3.Connection) -> None:
-    # If it fails, the write-ahead log stays beside the file, and the next start reads it.
-    with suppress(sqlite3.Error):
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Container, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from itertools import chain, islice
 from typing import Any, Final
 
@@ -65,15 +65,14 @@ class Table:
         return moved
 
     def wake(self, now: float) -> None:
-        """Move what has become due at ``now`` (UTC epoch seconds) into the line, best priority first."""
+        """Move what has become due at ``now`` (UTC epoch seconds) into the line, up to WAKE of each priority."""
         for priority in Priority:
             self._connection.execute(_WAKE, (priority, now, WAKE))
 
     def in_line(self, state: State, now: float, limit: int, *, without: Container[str]) -> list[Message]:
         """The first ``limit`` messages in ``state`` that are due at ``now``, passing over ids ``without``."""
-        # Closed at once: a query left half read would keep the write-ahead log from being reset.
-        with closing(self._connection.execute(_IN_LINE, (state.value, now))) as rows:
-            return [record.from_row(row) for row in islice((r for r in rows if r[_ID] not in without), limit)]
+        rows = self._connection.execute(_IN_LINE, (state.value, now))
+        return [record.from_row(row) for row in islice((r for r in rows if r[_ID] not in without), limit)]
 
     def find(self, id: str) -> Message | None:
         """The message ``id``, if there is one."""

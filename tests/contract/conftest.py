@@ -25,7 +25,7 @@ def now() -> float:
 
 @pytest.fixture
 def reactor() -> Any:
-    from twisted.internet import reactor  # noqa: TID251 - the one that pytest-twisted runs
+    from twisted.internet import reactor
 
     return reactor
 

@@ -219,7 +219,10 @@ async def test_whatever_the_provider_does_is_an_outcome_and_is_not_asked_for_twi
     assert isinstance(await gateway.send(message()), Accepted)
 
 
-@pytest.mark.parametrize("behaviour", [faults.SILENT, faults.TRICKLES_HEAD, faults.TRICKLES_BODY])
+BEGINS_LATE = Behaviour(reply=b"HTTP/1.1 201 Created\r\n", pause_s=TIMEOUT_S * 0.9)
+
+
+@pytest.mark.parametrize("behaviour", [faults.SILENT, faults.TRICKLES_HEAD, faults.TRICKLES_BODY, BEGINS_LATE])
 @pytest_twisted.ensureDeferred
 async def test_a_slow_answer_is_waited_for_no_longer_than_the_timeout(
     provider: Provider, gateway: MessageBirdGateway, behaviour: Behaviour
@@ -227,13 +230,19 @@ async def test_a_slow_answer_is_waited_for_no_longer_than_the_timeout(
     provider.script([behaviour])
     began = time.monotonic()
     assert await gateway.send(message()) == Unanswered(reason=Failure.LATE.value, late=True)
-    assert TIMEOUT_S <= time.monotonic() - began < TIMEOUT_S + 0.3
+    assert TIMEOUT_S <= time.monotonic() - began < TIMEOUT_S + 0.25
 
 
 @pytest_twisted.ensureDeferred
 async def test_an_answer_within_the_timeout_is_waited_for(provider: Provider, gateway: MessageBirdGateway) -> None:
     provider.script([Behaviour(pause_s=TIMEOUT_S / 2)])
     assert isinstance(await gateway.send(message()), Accepted)
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_id_among_spoiled_letters_is_read(provider: Provider, gateway: MessageBirdGateway) -> None:
+    provider.script([answer(201, b'{"id": "a1", "body": "\xff"}')])
+    assert await gateway.send(message()) == Accepted(provider_id="a1")
 
 
 @pytest_twisted.ensureDeferred
@@ -357,6 +366,16 @@ async def test_a_connection_that_is_not_taken_postpones() -> None:
         for each in waiting:
             each.close()
     assert broken.value.failure is Failure.CONNECT_LATE
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_never_went_out_is_told_apart_on_a_used_session_as_well() -> None:
+    provider = Provider(reactor)
+    await provider.start()
+    async with gateway_to(provider.url) as gateway:
+        assert isinstance(await gateway.send(message()), Accepted)
+        await provider.stop()
+        assert await gateway.send(message()) == Postponed(reason=Failure.UNREACHABLE.value)
 
 
 # Connections
@@ -632,7 +651,7 @@ async def test_a_gateway_that_is_not_open_postpones(provider: Provider) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_closing_waits_for_what_is_under_way_without_blocking(provider: Provider) -> None:
-    provider.script([Behaviour(pause_s=0.1)])
+    provider.script([Behaviour(pause_s=0.25)])
     provider.script_lists([Behaviour(pause_s=0.1)])
     async with gateway_to(provider.url, threads=1) as gateway:
         send = Deferred.fromCoroutine(gateway.send(message()))
@@ -640,6 +659,7 @@ async def test_closing_waits_for_what_is_under_way_without_blocking(provider: Pr
         lookups = [Deferred.fromCoroutine(gateway.lookup(message())) for _ in range(4)]
         while len(provider.arrivals) < 2:
             await deferLater(reactor, 0)
+    assert all(each.called for each in [send, queued, *lookups])
     assert isinstance(await send, Accepted)
     assert isinstance(await queued, Accepted)
     results = [type(result) for result in await gatherResults(lookups)]
@@ -647,6 +667,16 @@ async def test_closing_waits_for_what_is_under_way_without_blocking(provider: Pr
     assert LookupFailed in results
     names = [thread.name for thread in threading.enumerate()]
     assert not any("messagebird" in name for name in names)
+
+
+@pytest_twisted.ensureDeferred
+async def test_closing_lets_go_of_the_connections(provider: Provider) -> None:
+    async with gateway_to(provider.url) as gateway:
+        await gateway.send(message())
+        (conversation,) = provider.open
+    # The gateway is still known here: it is not its end that closes them.
+    await conversation.gone.addTimeout(1.0, reactor)
+    assert gateway is not None
 
 
 @pytest_twisted.ensureDeferred

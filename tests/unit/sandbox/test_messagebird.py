@@ -94,7 +94,7 @@ class Builder:
 
 @pytest.fixture
 def reactor() -> Any:
-    from twisted.internet import reactor  # noqa: TID251 - the one that pytest-twisted runs
+    from twisted.internet import reactor
 
     return reactor
 

@@ -46,7 +46,7 @@ def sms(**fields: Any) -> Message:
 
 @pytest.fixture
 def reactor() -> Any:
-    from twisted.internet import reactor  # noqa: TID251 - the one that pytest-twisted runs
+    from twisted.internet import reactor
 
     return reactor
 
@@ -231,6 +231,8 @@ async def test_a_message_that_was_canceled_from_outside_is_lost_to_its_taker(sta
         await spool.settle(lease, begin(lease.message, NOW))
     assert lost.value.state == "canceled"
     assert (await spool.find(lease.message.id)).state is State.CANCELED
+    query(path, "UPDATE message SET state = 'queued', ready = 1")
+    assert len(await spool.lease(NOW, 1)) == 1
 
 
 @ensureDeferred
@@ -255,6 +257,14 @@ async def test_the_line_is_read_from_its_index_without_sorting(start, path):
 
 
 @ensureDeferred
+async def test_no_index_but_that_of_the_ids_grows_with_what_is_done(start, path):
+    start()
+    indexes = {name: bool(is_partial) for _, name, _, _, is_partial in query(path, "PRAGMA index_list(message)")}
+    assert indexes.pop("message_id") is False
+    assert all(indexes.values())
+
+
+@ensureDeferred
 async def test_what_waits_for_its_time_is_not_in_the_line(start, path):
     spool = start()
     await spool.append([sms(), sms(not_before=NOW + 1)])
@@ -266,6 +276,7 @@ async def test_what_waits_for_its_time_is_not_in_the_line(start, path):
 
 @ensureDeferred
 async def test_a_second_daemon_is_refused_and_told_who_holds_the_file(start, path):
+    Path(f"{path}.lock").write_text("12345678901\n")  # of a daemon that is gone
     spool = start()
     with pytest.raises(SpoolRefused) as refused:
         start()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pytest_twisted import async_yield_fixture, ensureDeferred
 from twisted.internet.defer import DeferredList, gatherResults
+from twisted.internet.task import deferLater
 
 from smsd.core.errors import SpoolUnavailable
 from smsd.spool.writer import GROUP, Job, Writer
@@ -14,7 +15,7 @@ from smsd.spool.writer import GROUP, Job, Writer
 
 @pytest.fixture
 def reactor() -> Any:
-    from twisted.internet import reactor  # noqa: TID251 - the one that pytest-twisted runs
+    from twisted.internet import reactor
 
     return reactor
 
@@ -110,6 +111,7 @@ async def test_nobody_waits_forever_for_a_writer_that_broke(reactor):
     assert await fine == "fine"
     results = await DeferredList(broken, consumeErrors=True)
     assert [failure.type for _, failure in results] == [SpoolUnavailable] * 3
+    await deferLater(reactor, 0)
     with pytest.raises(SpoolUnavailable):
         await writer.submit(Job())
     await writer.stop()
