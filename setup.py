@@ -23,6 +23,7 @@ setup(
         "requests>=2.32",
         "treq>=24.9",
         "twisted>=24.11",
+        "urllib3>=2.2",
         "zope.interface>=7.0",
     ],
     extras_require={

@@ -159,7 +159,6 @@ class MessageBirdGateway:
         self._http.close()
 
     # From here on in threads.
-
     def _send(self, message: Message) -> Outcome:
         reply = ask(self._client, "POST", lambda: self._order(message))
         if isinstance(reply, Failure):

@@ -670,6 +670,13 @@ async def test_closing_waits_for_what_is_under_way_without_blocking(provider: Pr
 
 
 @pytest_twisted.ensureDeferred
+async def test_closing_leaves_no_lookup_behind(provider: Provider) -> None:
+    async with gateway_to(provider.url) as gateway:
+        lookups = [Deferred.fromCoroutine(gateway.lookup(message())) for _ in range(9)]
+    assert all(lookup.called for lookup in lookups)
+
+
+@pytest_twisted.ensureDeferred
 async def test_closing_lets_go_of_the_connections(provider: Provider) -> None:
     async with gateway_to(provider.url) as gateway:
         await gateway.send(message())

@@ -151,6 +151,11 @@ def test_a_reason_has_neither_key_nor_text_nor_number() -> None:
     )
 
 
+def test_of_two_hidden_words_the_longer_one_goes() -> None:
+    outcome = outcome_of(Answer.parse(422, body(9, "Your code is 4711")), ["Your", "Your code is 4711"])
+    assert outcome == Refused(reason="the provider answered 422; *** (code 9)")
+
+
 def test_a_short_text_does_not_blot_out_the_reason() -> None:
     assert outcome_of(Answer.parse(422, body(9, "no recipients")), ["", "e", "no"]) == Refused(
         reason="the provider answered 422; no recipients (code 9)"
