@@ -1,6 +1,6 @@
 """The seams of smsd: what each half needs from the world, on one page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 from zope.interface import Interface
@@ -9,6 +9,7 @@ from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.notice import Notice
 from smsd.core.outcome import LookupResult, Outcome
+from smsd.core.query import Page, Query
 
 
 @attrs.frozen(kw_only=True)
@@ -54,6 +55,16 @@ class ILedger(Interface):
 
     async def find(id: str) -> Message:
         """The message ``id`` as it is stored. Raises UnknownMessage and SpoolUnavailable."""
+
+    async def search(query: Query) -> Page:
+        """A page of the messages that ``query`` admits, newest first. Raises SpoolUnavailable."""
+
+    async def amend(id: str, step: Callable[[Message], Message]) -> Message:
+        """Make ``step(message)`` durable in place of the message ``id``, as one step that nothing comes between.
+
+        ``step`` is pure, and may be called in another thread; what it raises is raised here, and nothing has
+        changed. A lease on a message whose state it changes is lost. Raises UnknownMessage and SpoolUnavailable.
+        """
 
 
 class IEngine(ISpool, ILedger):

@@ -21,6 +21,7 @@ from smsd.gateway.messagebird import IGatewayReactor, MessageBirdGateway
 from smsd.pipeline.feeder import Feeder
 from smsd.pipeline.hold import Hold
 from smsd.pipeline.intake import Intake
+from smsd.pipeline.operations import Operations
 from smsd.pipeline.pacer import Pacer
 from smsd.pipeline.recovery import Recovery
 from smsd.pipeline.sender import Sender
@@ -166,6 +167,7 @@ class Daemon(Service):
         api = Api(
             intake=self._intake,
             ledger=self._store,
+            operations=Operations(ledger=self._store, now=self._now, wake=self._dispatch.wake, reporter=reporter),
             keyring=Keyring({each.name: each.key.reveal().encode() for each in settings.api_keys}),
             now=self._now,
             trouble=self._trouble,

@@ -76,7 +76,7 @@ def answer_to(error: BaseException | None) -> Answer:
             allowed = sorted(error.valid_methods or ())
             return wrong(405, f"Only {', '.join(allowed)} may be used here", {"Allow": ", ".join(allowed)})
         case NotAllowed() | LeaseLost():
-            return wrong(409, str(error))
+            return wrong(409, str(error), state=error.state)
         case BodyTooLarge():
             return wrong(413, str(error))
         case NotJson():

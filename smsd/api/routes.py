@@ -10,9 +10,11 @@ from twisted.web.iweb import IRequest
 
 from smsd.api.auth import Keyring
 from smsd.api.problems import Answer, NotJson, answer_to, ok
-from smsd.api.validation import SmsBody
+from smsd.api.queries import cursor, read_query
+from smsd.api.validation import InvalidBody, Problem, SmsBody, read_json
 from smsd.api.view import moment, shown
 from smsd.pipeline.intake import Intake
+from smsd.pipeline.operations import Operations
 from smsd.ports import ILedger
 
 _JSON_TYPE: Final = b"application/json"
@@ -29,6 +31,7 @@ class Api:
         *,
         intake: Intake,
         ledger: ILedger,
+        operations: Operations,
         keyring: Keyring,
         now: Callable[[], float],
         trouble: Callable[[], str],
@@ -36,6 +39,7 @@ class Api:
         """``trouble`` says why messages cannot be taken or sent right now, and is empty while they can."""
         self._intake = intake
         self._ledger = ledger
+        self._operations = operations
         self._keyring = keyring
         self._now = now
         self._trouble = trouble
@@ -45,8 +49,7 @@ class Api:
     async def post_sms(self, request: IRequest) -> bytes:
         """Take one SMS: 200 once it is durable."""
         api_key = self._authorised(request)
-        if _media_type(request) != _JSON_TYPE:
-            raise NotJson
+        _must_be_json(request)
         submission = self._body.parse(request.content.read(), self._now())
         receipt = await self._intake.accept(submission, api_key)
         message = receipt.message
@@ -64,6 +67,37 @@ class Api:
         """Show one SMS."""
         self._authorised(request)
         return _answered(request, Answer(code=200, body=shown(await self._ledger.find(id))))
+
+    @app.route("/sms", methods=["GET"])
+    async def get_all_sms(self, request: IRequest) -> bytes:
+        """List SMS, newest first, a page at a time."""
+        self._authorised(request)
+        page = await self._ledger.search(read_query(_arguments(request)))
+        found = [shown(message) for message in page.messages]
+        return _answered(request, Answer(code=200, body=ok("Your SMS", sms=found, cursor=cursor(page.before))))
+
+    @app.route("/sms/<id>", methods=["DELETE"])
+    async def delete_sms(self, request: IRequest, id: str) -> bytes:
+        """Call one SMS back, while it waits."""
+        self._authorised(request)
+        return _answered(request, Answer(code=200, body=shown(await self._operations.cancel(id))))
+
+    @app.route("/sms/<id>/replay", methods=["POST"])
+    async def replay_sms(self, request: IRequest, id: str) -> bytes:
+        """Queue one dead SMS again."""
+        self._authorised(request)
+        return _answered(request, Answer(code=200, body=shown(await self._operations.replay(id))))
+
+    @app.route("/sms/replay", methods=["POST"])
+    async def replay_many(self, request: IRequest) -> bytes:
+        """Queue again every dead SMS that a filter admits."""
+        self._authorised(request)
+        _must_be_json(request)
+        given = read_json(request.content.read())
+        if not isinstance(given, dict):
+            raise InvalidBody(Problem(pointer="", message="The body is invalid: 'Must be a JSON object'"))
+        count = await self._operations.replay_all(read_query(given))
+        return _answered(request, Answer(code=200, body=ok("The dead letters are queued again", count=count)))
 
     @app.route("/health", methods=["GET"])
     def get_health(self, request: IRequest) -> bytes:
@@ -93,6 +127,17 @@ class Api:
 def _media_type(request: IRequest) -> bytes:
     declared: bytes = request.requestHeaders.getRawHeaders(b"content-type", [b""])[0]
     return declared.partition(b";")[0].strip().lower()
+
+
+def _must_be_json(request: IRequest) -> None:
+    if _media_type(request) != _JSON_TYPE:
+        raise NotJson
+
+
+def _arguments(request: IRequest) -> dict[str, str]:
+    """The query string; of a name that stands twice the last value."""
+    given = ((name, values[-1]) for name, values in request.args.items())
+    return {name.decode("utf-8", "replace"): value.decode("utf-8", "replace") for name, value in given}
 
 
 def _answered(request: IRequest, answer: Answer) -> bytes:

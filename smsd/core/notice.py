@@ -19,6 +19,7 @@ class Kind(enum.Enum):
     DEAD = "dead"
     EXPIRED = "expired"
     CANCELED = "canceled"
+    REPLAYED = "replayed"
     DELIVERED = "delivered"
     UNDELIVERED = "undelivered"
     DROPPED = "dropped"  #: refused at the door, the spool was full

@@ -60,6 +60,16 @@ def expire(message: Message, now: float) -> Message:
     return _move(message, State.EXPIRED, now, "expired", error="its validity ended while it waited")
 
 
+def cancel(message: Message, now: float) -> Message:
+    """The message once it was called back. Raises NotAllowed when it no longer waits."""
+    return _move(message, State.CANCELED, now, "canceled")
+
+
+def revive(message: Message, now: float) -> Message:
+    """A dead message put back into the queue with a fresh set of tries. Raises NotAllowed when it is not dead."""
+    return attrs.evolve(_move(message, State.QUEUED, now, "replayed"), attempts=0, valid_until=None)
+
+
 def settle(message: Message, outcome: Outcome, now: float, policy: Policy, draw: float) -> Message:
     """The message after an attempt came to ``outcome`` at ``now``; ``draw`` is uniform in [0, 1)."""
     match outcome:

@@ -1,13 +1,13 @@
 """Does the writer's work: puts jobs into transactions, and knows who leases what."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Final
 
 import attrs
 
-from smsd.core.errors import LeaseLost, SpoolUnavailable
+from smsd.core.errors import LeaseLost, SmsdError, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.settle import abandon
@@ -66,6 +66,14 @@ class Release(Job[None]):
     leases: Sequence[Lease]  #: read when it is done
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class Amend(Job[Message]):
+    """Put what ``step`` makes of a message in its place."""
+
+    id: str
+    step: Callable[[Message], Message]
+
+
 class Desk:
     """Where every job ends up; used by one thread at a time, but for ``depth``."""
 
@@ -98,8 +106,12 @@ class Desk:
                     for lease in job.leases:
                         self._end(lease)
                     return [None]
+                case [Amend() as job]:
+                    return [self._amend(job)]
                 case _:
                     return self._write(group)
+        except SmsdError as refused:  # by the step of an amendment
+            return [refused]
         except _OWN_FAULT as fault:
             if len(group) > 1:
                 # One of them is bad, and nothing of the group is kept. By halves, a bad one costs the rest few commits.
@@ -136,6 +148,19 @@ class Desk:
         if job.after.state is not State.SENDING:
             self._end(job.lease)
         return attrs.evolve(job.lease, message=job.after)
+
+    def _amend(self, job: Amend) -> Message:
+        with self._table.transaction():
+            message = self._table.find(job.id)
+            if message is None:
+                raise UnknownMessage(id=job.id)
+            after = job.step(message)
+            self._table.update([change(message, after)])
+        depth = dict(self.depth)
+        depth[message.state] -= 1
+        depth[after.state] += 1
+        self.depth = depth
+        return after
 
     def _take(self, job: Take) -> None:
         with self._table.transaction():

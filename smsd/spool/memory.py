@@ -1,7 +1,7 @@
 """Keeps messages in memory: as many as the queue of 100 of old, and none of them after a restart."""
 
-from collections.abc import Mapping, Sequence
-from itertools import count
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count, islice
 from typing import Final
 
 import attrs
@@ -10,6 +10,7 @@ from zope.interface import implementer
 from smsd.core.errors import LeaseLost, SpoolFull, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
+from smsd.core.query import Page, Query
 from smsd.ports import IEngine, ILedger, ISpool, Lease
 
 #: Messages that may wait, as in the queue this began with.
@@ -29,6 +30,8 @@ class MemorySpool:
         self._open: dict[str, Message] = {}  # in the order of acceptance
         self._closed: dict[str, Message] = {}  # in the order of closing
         self._leases: dict[str, int] = {}  # token by message id
+        self._places: dict[str, int] = {}  # by message id, rising in the order of acceptance
+        self._place = count(1)
         self._tokens = count(1)
         self._depth = dict.fromkeys(State, 0)
         self._is_ready = False
@@ -106,15 +109,41 @@ class MemorySpool:
             raise UnknownMessage(id=id)
         return message
 
+    async def search(self, query: Query) -> Page:
+        """A page of the messages that ``query`` admits, newest first. Raises SpoolUnavailable once closed."""
+        self._check_ready()
+        everything = sorted(
+            ((self._places[each.id], each) for each in (*self._open.values(), *self._closed.values())), reverse=True
+        )
+        older = ((place, each) for place, each in everything if query.before is None or place < query.before)
+        wanted = list(islice(((place, each) for place, each in older if query.admits(each)), query.limit + 1))
+        found = wanted[: query.limit]
+        return Page(
+            messages=tuple(each for _, each in found),
+            before=found[-1][0] if len(wanted) > query.limit else None,
+        )
+
+    async def amend(self, id: str, step: Callable[[Message], Message]) -> Message:
+        """Put ``step(message)`` in the place of the message ``id``; see ILedger."""
+        message = await self.find(id)
+        after = step(message)
+        self._depth[message.state] -= 1
+        self._put(after)
+        return after
+
     def _put(self, message: Message) -> None:
+        self._places.setdefault(message.id, next(self._place))
         self._depth[message.state] += 1
         if message.is_open():
+            self._closed.pop(message.id, None)
             self._open[message.id] = message
             return
         self._open.pop(message.id, None)
+        self._closed.pop(message.id, None)  # the latest to close is the last to be forgotten
         self._closed[message.id] = message
         if len(self._closed) > self._remembered:
             forgotten = self._closed.pop(next(iter(self._closed)))
+            del self._places[forgotten.id]
             self._depth[forgotten.state] -= 1
 
     def _stored(self, id: str) -> Message | None:

@@ -1,7 +1,7 @@
 """Keeps messages in an SQLite file: a message is durable once its append returns."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final, TypeVar
@@ -15,9 +15,10 @@ from zope.interface import implementer
 from smsd.core.errors import SpoolRefused, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
+from smsd.core.query import Page, Query
 from smsd.ports import IEngine, ILedger, ISpool, Lease
 from smsd.spool import record, schema
-from smsd.spool.desk import Append, Desk, Release, Settle, Take
+from smsd.spool.desk import Amend, Append, Desk, Release, Settle, Take
 from smsd.spool.table import Table, change
 from smsd.spool.writer import Job, Writer
 
@@ -106,6 +107,18 @@ class SqliteSpool:
         if message is None:
             raise UnknownMessage(id=id)
         return message
+
+    async def search(self, query: Query) -> Page:
+        """A page of the messages that ``query`` admits, newest first. Raises SpoolUnavailable."""
+        self._check_open()
+        try:
+            return await deferToThreadPool(self._reactor, self._readers, self._reading.search, query)
+        except sqlite3.Error as error:
+            raise SpoolUnavailable(reason=str(error)) from error
+
+    async def amend(self, id: str, step: Callable[[Message], Message]) -> Message:
+        """Make ``step(message)`` durable in place of the message ``id``; see ILedger."""
+        return await self._submit(Amend(id=id, step=step))
 
     def _make_ready(self, undo: ExitStack, now: float) -> None:
         undo.enter_context(schema.held(self._path))

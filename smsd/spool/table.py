@@ -8,12 +8,15 @@ from typing import Any, Final
 
 from smsd.core.lifecycle import State
 from smsd.core.message import Message, Priority
+from smsd.core.query import Page, Query
 from smsd.spool import record, schema
 
 #: Rows in a statement. One for many rows gives the GIL away once, not row by row; few sizes keep it prepared.
 SIZES: Final = (256, 32, 4, 1)
 #: Messages of a priority that one lease moves into the line at most; about 5 ms of the writer's time.
 WAKE: Final = 500
+#: Messages that may lie out of the order of their times.
+SLACK: Final = 10_000
 
 # VALUES and not json_each(?): measured 4 times as fast, exact to the last bit of a time, and SQLite's json
 # functions end a text at U+0000.
@@ -31,7 +34,28 @@ _WAKE: Final = """
     UPDATE message SET ready = 1 WHERE seq IN (
         SELECT seq FROM message WHERE ready = 0 AND priority = ? AND not_before <= ? ORDER BY not_before LIMIT ?
     )"""
+_TO_MANY: Final = """
+    INSERT INTO recipient SELECT each.value, message.seq FROM message, json_each(message.recipients) AS each
+    WHERE message.id IN ({ids})"""
 _ID: Final = record.FIELDS.index("id")
+_RECIPIENTS: Final = record.FIELDS.index("recipients")
+
+#: How each field of a query narrows it down.
+_NARROWING: Final = {
+    "state": "state = :state",
+    # A message to one has its recipient in an index; one to many has them in a table of their own.
+    "recipient": """seq IN (SELECT seq FROM message WHERE recipients ->> 0 = :recipient
+                            UNION SELECT seq FROM recipient WHERE msisdn = :recipient)""",
+    "originator": "originator = :originator",
+    "reference": "reference = :reference AND reference <> ''",
+    "api_key": "api_key = :api_key",
+    # Times rise with seq, but for a clock that is set back: the index finds about where to begin and to end.
+    "since": f"""accepted_at >= :since AND seq >= -{SLACK} + ifnull((SELECT seq FROM message
+                 WHERE accepted_at >= :since ORDER BY accepted_at LIMIT 1), 0)""",
+    "until": f"""accepted_at < :until AND seq <= {SLACK} + ifnull((SELECT seq FROM message
+                 WHERE accepted_at < :until ORDER BY accepted_at DESC LIMIT 1), 0)""",
+    "before": "seq < :before",
+}
 
 #: An id, the state it is to be in, and the values of LIFE and ``ready`` that it gets.
 Change = tuple[Any, ...]
@@ -56,6 +80,10 @@ class Table:
         """Add ``rows``, in their order."""
         for sql, values in _statements(_INSERT, rows):
             self._connection.execute(sql, values)
+        to_many = [row[_ID] for row in rows if "," in row[_RECIPIENTS]]
+        for start in range(0, len(to_many), SIZES[0]):
+            ids = to_many[start : start + SIZES[0]]
+            self._connection.execute(_TO_MANY.format(ids=", ".join("?" * len(ids))), ids)
 
     def update(self, changes: Sequence[Change]) -> set[str]:
         """Make ``changes``, each of another id; the answer is the ids that were in the state they had to be in."""
@@ -79,6 +107,16 @@ class Table:
         row = self._connection.execute(f"{_SELECT} WHERE id = ?", (id,)).fetchone()
         return None if row is None else record.from_row(row)
 
+    def search(self, query: Query) -> Page:
+        """A page of the messages that ``query`` admits, newest first."""
+        sql, values = _search(query)
+        rows = self._connection.execute(sql, values).fetchall()
+        found = rows[: query.limit]
+        return Page(
+            messages=tuple(record.from_row(row[1:]) for row in found),
+            before=found[-1][0] if len(rows) > query.limit else None,
+        )
+
     def sending(self) -> list[Message]:
         """Every message that is being sent."""
         return [record.from_row(row) for row in self._connection.execute(f"{_SELECT} WHERE state = 'sending'")]
@@ -87,6 +125,23 @@ class Table:
         """How many messages are in each state: reads the whole table, about a second a million."""
         counted = dict(self._connection.execute("SELECT state, count(*) FROM message GROUP BY state"))
         return {state: counted.get(state.value, 0) for state in State}
+
+
+def _search(query: Query) -> tuple[str, dict[str, Any]]:
+    given = {
+        "state": None if query.state is None else query.state.value,
+        "recipient": None if query.recipient is None else query.recipient.digits,
+        "originator": query.originator,
+        "reference": query.reference,
+        "api_key": query.api_key,
+        "since": query.since,
+        "until": query.until,
+        "before": query.before,
+    }
+    values = {name: value for name, value in given.items() if value is not None}
+    where = f"WHERE {' AND '.join(_NARROWING[name] for name in values)}" if values else ""
+    sql = f"SELECT seq, {', '.join(record.FIELDS)} FROM message {where} ORDER BY seq DESC LIMIT :limit"
+    return sql, {**values, "limit": query.limit + 1}
 
 
 def _statements(template: str, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, list[Any]]]:

@@ -5,7 +5,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet import reactor
@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
+from smsd.core.query import Page, Query
 from smsd.ports import IEngine, Lease
 from smsd.service import Daemon, engine_for
 from smsd.settings import load
@@ -66,6 +67,14 @@ class CrashingEngine:
     async def find(self, id: str) -> Message:
         found: Message = await self._engine.find(id)
         return found
+
+    async def search(self, query: Query) -> Page:
+        page: Page = await self._engine.search(query)
+        return page
+
+    async def amend(self, id: str, step: Callable[[Message], Message]) -> Message:
+        amended: Message = await self._engine.amend(id, step)
+        return amended
 
 
 def main() -> None:

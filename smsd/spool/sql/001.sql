@@ -36,5 +36,20 @@ CREATE INDEX message_in_line ON message (state, priority) WHERE ready = 1;
 -- What waits for its time. Each lease moves what has become due into the line.
 CREATE INDEX message_scheduled ON message (priority, not_before) WHERE ready = 0;
 
+-- For questions about messages, newest first (an index ends in seq).
+CREATE INDEX message_state       ON message (state);
+CREATE INDEX message_recipient   ON message (recipients ->> 0);
+CREATE INDEX message_originator  ON message (originator);
+CREATE INDEX message_reference   ON message (reference) WHERE reference <> '';
+CREATE INDEX message_api_key     ON message (api_key);
+CREATE INDEX message_accepted_at ON message (accepted_at);
+
+-- The recipients of each message that has more than one.
+CREATE TABLE recipient (
+    msisdn TEXT    NOT NULL,            -- digits only
+    seq    INTEGER NOT NULL,            -- of the message
+    PRIMARY KEY (msisdn, seq)
+) STRICT, WITHOUT ROWID;
+
 -- What was being sent when its sender died, for the next start.
 CREATE INDEX message_sending ON message (seq) WHERE state = 'sending';

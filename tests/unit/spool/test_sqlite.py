@@ -20,9 +20,11 @@ from smsd.core.alphabet import DataCoding
 from smsd.core.errors import LeaseLost, SpoolRefused, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
+from smsd.core.query import Query
 from smsd.core.settle import begin
 from smsd.spool import schema
 from smsd.spool.sqlite import SqliteSpool
+from smsd.spool.table import _search
 
 NOW = 1_700_000_000.0
 NUMBERS = count(1)
@@ -72,9 +74,9 @@ async def start(reactor: Any, path: Path):
         await spool.close()
 
 
-def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
+def query(path: Path, sql: str, values: Any = ()) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        return connection.execute(sql).fetchall()
+        return connection.execute(sql, values).fetchall()
 
 
 @contextmanager
@@ -256,12 +258,26 @@ async def test_the_line_is_read_from_its_index_without_sorting(start, path):
     assert [step[3] for step in plan] == ["SEARCH message USING INDEX message_in_line (state=?)"]
 
 
-@ensureDeferred
-async def test_no_index_but_that_of_the_ids_grows_with_what_is_done(start, path):
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"state": State.DEAD},
+        {"recipient": Msisdn("31600000001")},
+        {"originator": "MB"},
+        {"reference": "x"},
+        {"api_key": "shop"},
+        {"since": 1.0},
+        {"until": 1.0},
+        {"before": 7},
+    ],
+    ids=lambda wanted: next(iter(wanted)),
+)
+def test_a_page_is_found_through_an_index_and_never_by_scanning_or_sorting_the_messages(start, path, wanted):
     start()
-    indexes = {name: bool(is_partial) for _, name, _, _, is_partial in query(path, "PRAGMA index_list(message)")}
-    assert indexes.pop("message_id") is False
-    assert all(indexes.values())
+    sql, values = _search(Query(**wanted))
+    plan = [step[3] for step in query(path, f"EXPLAIN QUERY PLAN {sql}", values)]
+    assert plan[0].startswith("SEARCH message USING")
+    assert not any("SCAN message" in step or "TEMP B-TREE FOR ORDER BY" in step for step in plan)
 
 
 @ensureDeferred

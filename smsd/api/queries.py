@@ -1,0 +1,82 @@
+"""Reads what is asked of the ledger, from a query string or a body."""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from smsd.api.validation import InvalidBody, Problem
+from smsd.core.address import Msisdn
+from smsd.core.errors import InvalidAddress
+from smsd.core.lifecycle import State
+from smsd.core.query import MAX_PAGE, Query
+
+
+def read_query(given: Mapping[str, Any]) -> Query:
+    """The query that ``given`` names and values ask for. Raises InvalidBody with every problem at once."""
+    problems: list[Problem] = []
+    fields: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in _READERS:
+            problems.append(_problem(name, value, "Is not a known filter"))
+            continue
+        field, read, rule = _READERS[name]
+        try:
+            fields[field] = read(value)
+        except (InvalidAddress, ValueError, TypeError, OverflowError):
+            problems.append(_problem(name, value, rule))
+    if problems:
+        raise InvalidBody(*problems)
+    return Query(**fields)
+
+
+def cursor(before: int | None) -> str | None:
+    """The opaque text that leads to the next page, None when there is none."""
+    return None if before is None else base64.urlsafe_b64encode(str(before).encode()).decode().rstrip("=")
+
+
+def _problem(name: str, value: Any, rule: str) -> Problem:
+    return Problem(pointer=f"/{name}", message=f"'{name}' filter '{value}' is invalid: '{rule}'")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError
+    return value
+
+
+def _moment(value: Any) -> float:
+    moment = datetime.fromisoformat(_text(value))
+    if moment.tzinfo is None:
+        raise ValueError
+    return moment.timestamp()
+
+
+def _place(value: Any) -> int:
+    try:
+        padded = _text(value) + "=" * (-len(value) % 4)
+        return int(base64.b64decode(padded, altchars="-_", validate=True).decode("ascii"))
+    except binascii.Error:
+        raise ValueError from None
+
+
+def _limit(value: Any) -> int:
+    limit = int(str(value))
+    if not 1 <= limit <= MAX_PAGE:
+        raise ValueError
+    return limit
+
+
+#: By its name outside: the field of Query, how it is read, and the rule in words.
+_READERS: Final[Mapping[str, tuple[str, Callable[[Any], Any], str]]] = {
+    "state": ("state", State, f"Must be one of {', '.join(state.value for state in State)}"),
+    "recipient": ("recipient", Msisdn.parse, "Must be a valid MSISDN"),
+    "originator": ("originator", _text, "Must be a text"),
+    "reference": ("reference", _text, "Must be a text"),
+    "api_key": ("api_key", _text, "Must be the name of an API key"),
+    "since": ("since", _moment, "Must be an RFC 3339 time with an offset"),
+    "until": ("until", _moment, "Must be an RFC 3339 time with an offset"),
+    "cursor": ("before", _place, "Must be the cursor of an earlier page"),
+    "limit": ("limit", _limit, f"Must be a whole number from 1 to {MAX_PAGE}"),
+}
