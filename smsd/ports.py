@@ -20,22 +20,38 @@ class Lease:
     token: int = 0  #: what the engine knows the lease by
 
 
-class ISpool(Interface):
-    """Keeps accepted messages and hands each to one taker at a time."""
+class IInbox(Interface):
+    """Where the accepting half leaves messages."""
 
-    async def append(messages: Sequence[Message]) -> int:
+    async def append(messages: Sequence[Message], limit: int) -> int:
         """Keep ``messages``, all or none; returns when they are durable.
 
-        The answer is how many queued messages were there before them. Raises SpoolFull and SpoolUnavailable.
+        The answer is how many are ahead of the first one: in line at that moment, of its priority or a better one.
+        Raises SpoolFull if more than ``limit`` would then be queued, SpoolUnavailable, and ValueError for what cannot
+        be stored (an id that is there already).
+        """
+
+    async def depth() -> Mapping[State, int]:
+        """How many messages are in each state; exact, and cheap at any size. Raises SpoolUnavailable."""
+
+
+class IOutbox(Interface):
+    """Where the sending half takes messages from, each by one taker at a time."""
+
+    async def recover(now: float) -> int:
+        """Make uncertain, as of ``now`` (UTC epoch seconds), what was being sent by a sender that is gone.
+
+        The answer is how many those were. Raises SpoolUnavailable.
         """
 
     async def lease(now: float, limit: int, state: State = State.QUEUED) -> list[Lease]:
         """Lease up to ``limit`` messages in ``state`` (queued or uncertain) due at ``now`` (UTC epoch seconds).
 
-        Best priority first, then oldest; never one that another lease holds. Raises SpoolUnavailable.
+        Best priority first, then oldest; never one that another lease holds. What was due once stays due, though the
+        clock be set back. Raises SpoolUnavailable.
         """
 
-    async def settle(lease: Lease, after: Message) -> Lease:
+    async def store(lease: Lease, after: Message) -> Lease:
         """Make ``after`` durable in place of ``lease.message``; returns the lease on it.
 
         The lease is held on while ``after`` is sending, and ends with any other state. Raises LeaseLost if the
@@ -44,10 +60,7 @@ class ISpool(Interface):
         """
 
     async def release(lease: Lease) -> None:
-        """Give ``lease`` back with its message as it was."""
-
-    async def depth() -> Mapping[State, int]:
-        """How many messages are in each state; exact, and cheap at any size."""
+        """Give ``lease`` back with its message as it was. Raises SpoolUnavailable once the spool is closed."""
 
 
 class ILedger(Interface):
@@ -67,14 +80,11 @@ class ILedger(Interface):
         """
 
 
-class IEngine(ISpool, ILedger):
+class IEngine(IInbox, IOutbox, ILedger):
     """A spool and its ledger, with the life of what stands behind them."""
 
-    def open(now: float) -> None:
-        """Make ready; may block. What was being sent when its sender died is uncertain from ``now`` (UTC epoch s).
-
-        Raises SpoolRefused with a reason a person can act on.
-        """
+    def open() -> None:
+        """Make ready; may block. Raises SpoolRefused with a reason a person can act on."""
 
     async def close() -> None:
         """Finish what was begun, then let go of files, threads and locks."""

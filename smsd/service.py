@@ -21,6 +21,7 @@ from smsd.gateway.messagebird import IGatewayReactor, MessageBirdGateway
 from smsd.pipeline.feeder import Feeder
 from smsd.pipeline.hold import Hold
 from smsd.pipeline.intake import Intake
+from smsd.pipeline.lane import Lane
 from smsd.pipeline.operations import Operations
 from smsd.pipeline.pacer import Pacer
 from smsd.pipeline.recovery import Recovery
@@ -73,39 +74,39 @@ class Dispatch:
         policy = Policy(backoff=backoff, attempts=settings.attempts, grace_s=settings.grace, doubt=settings.uncertain)
         told: Mapping[str, Any] = {"clock": reactor, "now": now, "reporter": reporter}
         probing = Backoff(base_s=settings.retry_base, cap_s=min(PROBE_CAP_S, settings.retry_cap))
-        self.hold = Hold(backoff=probing, **told)
-        self._throttle = PermitThrottle(rate=rate, clock=reactor)
+        throttle = PermitThrottle(rate=rate, clock=reactor)
+        self._throttle = throttle
         self._gateway = MessageBirdGateway(
             (settings.messagebird_key or SANDBOX_KEY).reveal(),
             url,
             reactor=reactor,
-            threads=self._throttle.permits,
+            threads=throttle.permits,
             timeout_s=settings.timeout,
             now=now,
+            monotonic=reactor.seconds,
         )
+        self.hold = Hold(backoff=probing, **told)
+        lane = Lane(name="messagebird", gateway=self._gateway, throttle=throttle, hold=self.hold)
         window = Window()
-        self._feeder = Feeder(spool=store, window=window, rate=rate, **told)
+        self._feeder = Feeder(outbox=store, window=window, rate=rate, **told)
         self.wake = self._feeder.wake
-        self._sender = Sender(
-            spool=store,
-            gateway=self._gateway,
-            throttle=self._throttle,
-            hold=self.hold,
-            policy=policy,
-            draw=draw,
-            **told,
+        self._sender = Sender(outbox=store, lane=lane, policy=policy, draw=draw, **told)
+        self._pacer = Pacer(rate=rate, window=window, sender=self._sender, lane=lane, wake=self.wake, clock=reactor)
+        self._recovery = Recovery(
+            outbox=store, lanes={lane.name: lane}, policy=policy, wake=self.wake, draw=draw, **told
         )
-        self._pacer = Pacer(
-            rate=rate, window=window, sender=self._sender, hold=self.hold, wake=self.wake, clock=reactor
-        )
-        self._recovery = Recovery(spool=store, gateway=self._gateway, policy=policy, wake=self.wake, **told)
 
     def start(self) -> None:
         """Begin to send; the store must be open."""
         self._gateway.start()
+        self._throttle.start()
         self._feeder.start()
         self._pacer.start()
         self._recovery.start()
+
+    def spool_trouble(self) -> str:
+        """Why nothing can be read from the spool; empty while all is well."""
+        return self._feeder.trouble
 
     async def stop(self) -> None:
         """Start nothing more; what is being sent gets its answer, and that is written down."""
@@ -156,7 +157,7 @@ class Daemon(Service):
             reporter=reporter,
         )
         self._intake = Intake(
-            spool=self._store,
+            inbox=self._store,
             rate=settings.rate,
             backlog_limit=settings.backlog_limit,
             new_id=lambda: str(ULID()),
@@ -174,7 +175,7 @@ class Daemon(Service):
         )
         # Listening first: it may be refused, and nothing has been begun yet.
         listening = self._listen(settings.listen, api.app.resource())
-        self._store.open(self._now())
+        self._store.open()
         self._dispatch.start()
         self._log.info("listening on {address}, spool {spool}", address=_address(listening), spool=settings.spool)
         if settings.sandboxed:
@@ -220,7 +221,9 @@ class Daemon(Service):
     def _trouble(self) -> str:
         if not self._intake.is_open:
             return "smsd is stopping"
-        return self._dispatch.hold.reason and f"The provider takes nothing: {self._dispatch.hold.reason}"
+        if self._dispatch.hold.reason:
+            return f"The provider takes nothing: {self._dispatch.hold.reason}"
+        return self._dispatch.spool_trouble()
 
 
 async def _ended(port: IListeningPort) -> None:

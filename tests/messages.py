@@ -6,6 +6,9 @@ from smsd.core.address import Msisdn, Originator
 from smsd.core.alphabet import DataCoding
 from smsd.core.message import Message
 
+#: A limit that no test reaches by accident.
+ROOM = 1_000_000
+
 
 def message(id: str = "01TEST", **changed: Any) -> Message:
     """A message that was accepted at 0 and is due."""

@@ -16,9 +16,8 @@ class Keyring:
 
     _keys: Mapping[str, bytes] = attrs.field(repr=False)
 
-    def name_of(self, key: str | None) -> str:
-        """The name of ``key``. Raises Unauthorised."""
-        given = (key or "").encode("utf-8", "surrogateescape")
+    def name_of(self, given: bytes) -> str:
+        """The name of the key that was ``given``. Raises Unauthorised."""
         found = None
         # Every key is compared, in constant time: how long it takes tells nothing.
         for name, expected in self._keys.items():

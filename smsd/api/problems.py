@@ -10,6 +10,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from smsd.api.auth import Unauthorised
 from smsd.api.validation import InvalidBody
 from smsd.core.errors import (
+    Closing,
     InvalidAddress,
     InvalidSubmission,
     LeaseLost,
@@ -83,7 +84,7 @@ def answer_to(error: BaseException | None) -> Answer:
             return wrong(415, "The body must be sent as Content-Type: application/json")
         case SpoolFull():
             return wrong(429, str(error), {"Retry-After": str(error.retry_after_s)})
-        case SpoolUnavailable() | SpoolRefused():
+        case SpoolUnavailable() | SpoolRefused() | Closing():
             return wrong(503, str(error), {"Retry-After": str(RETRY_UNAVAILABLE_S)})
         case _:
             return wrong(500, "Something is broken here; it has been logged")

@@ -121,7 +121,7 @@ class Api:
         return _answered(request, answer)
 
     def _authorised(self, request: IRequest) -> str:
-        return self._keyring.name_of(request.getHeader("x-api-key"))
+        return self._keyring.name_of(request.requestHeaders.getRawHeaders(b"x-api-key", [b""])[0])
 
 
 def _media_type(request: IRequest) -> bytes:

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from smsd.core.message import Event, Message
+from smsd.core.lifecycle import State
+from smsd.core.message import Event, Message, What
 
 
 def moment(at: float | None) -> str | None:
@@ -33,14 +34,19 @@ def shown(message: Message) -> dict[str, Any]:
         "valid_until": moment(message.valid_until),
         "provider_id": message.provider_id or None,
         "error": message.error or None,
-        "history": [_line(event) for event in message.history],
+        "history": [_line(event) for event in (_acceptance(message), *message.history)],
     }
+
+
+def _acceptance(message: Message) -> Event:
+    # It stands in the message anyway, and is not stored twice.
+    return Event(at=message.accepted_at, state=State.QUEUED, what=What.ACCEPTED)
 
 
 def _line(event: Event) -> dict[str, Any]:
     return {
         "at": moment(event.at),
         "state": event.state.value,
-        "what": event.what,
+        "what": event.what.value,
         "detail": event.detail or None,
     }

@@ -29,8 +29,8 @@ class Msisdn:
         return cls(match[1])
 
     def masked(self) -> str:
-        """Country and last two digits only, for logs."""
-        return f"{self.digits[:2]}…{self.digits[-2:]}"
+        """The first and the last two digits, for logs; nothing of a number so short that this would be most of it."""
+        return f"{self.digits[:2]}…{self.digits[-2:]}" if len(self.digits) > 7 else "…"
 
 
 @attrs.frozen

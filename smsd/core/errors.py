@@ -35,16 +35,16 @@ class InvalidSubmission(SmsdError):
 
 @attrs.frozen(kw_only=True)
 class SpoolFull(SmsdError):
-    """The spool holds {waiting} messages and takes no more than {limit}; try again in {retry_after_s} s."""
+    """The spool holds {waiting} messages and takes no more than {limit}."""
 
     waiting: int  #: messages that wait now
     limit: int  #: messages that may wait
-    retry_after_s: int  #: seconds until there should be room
+    retry_after_s: int = 1  #: seconds until there should be room; the intake knows the pace
 
 
 @attrs.frozen(kw_only=True)
 class SpoolUnavailable(SmsdError):
-    """The spool cannot write: {reason}."""
+    """The spool cannot be used: {reason}."""
 
     reason: str
 
@@ -54,6 +54,11 @@ class SpoolRefused(SmsdError):
     """The spool cannot be opened: {reason}."""
 
     reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Closing(SmsdError):
+    """smsd is stopping and takes nothing more."""
 
 
 @attrs.frozen(kw_only=True)

@@ -13,6 +13,10 @@ from smsd.core.lifecycle import OPEN, State
 MAX_RECIPIENTS: Final = 50
 
 
+#: The latest events that a message remembers: one that is tried for days must not grow with every try.
+MAX_HISTORY: Final = 50
+
+
 class Priority(enum.IntEnum):
     """Whose turn comes first; the order of the numbers is the order of sending."""
 
@@ -21,13 +25,37 @@ class Priority(enum.IntEnum):
     LOW = 2
 
 
+class What(enum.Enum):
+    """The vocabulary of everything that happens: to a message, or to the daemon."""
+
+    ACCEPTED = "accepted"  #: it is kept, and was answered 200
+    ATTEMPT = "attempt"  #: the provider is about to be called
+    SENT = "sent"  #: the provider took it
+    FOUND = "found"  #: the provider has it, as it turned out
+    POSTPONED = "postponed"  #: not now, says the provider
+    REFUSED = "refused"  #: never, says the provider
+    OUT_OF_TRIES = "out of tries"
+    UNANSWERED = "unanswered"  #: the provider may have it
+    INTERRUPTED = "interrupted"  #: the same, because its sender died
+    NOT_FOUND = "not found"  #: the provider does not have it: once more
+    UNTOLD = "cannot be told"  #: the provider cannot tell whether it has it: once more
+    HELD_BACK = "held back"  #: the provider takes nothing from us; the message is not at fault
+    EXPIRED = "expired"
+    CANCELED = "canceled"
+    REPLAYED = "replayed"
+    DROPPED = "dropped"  #: refused at the door, there was no room
+    HELD = "held"  #: a gateway is held: the provider takes nothing from us
+    RELEASED = "released"  #: it does again
+    FAULT = "fault"  #: something of ours did not work; it is tried again
+
+
 @attrs.frozen(kw_only=True)
 class Event:
     """One line of a message's history."""
 
     at: float  #: UTC epoch seconds
     state: State  #: the state it led to
-    what: str  #: a short word: accepted, refused, postponed, unanswered, found, …
+    what: What
     detail: str = ""  #: the provider's own words, or why
 
 
@@ -49,12 +77,13 @@ class Message:
     valid_until: float | None = None  #: UTC epoch seconds; stale after this
     state: State = State.QUEUED
     changed_at: float = 0.0  #: UTC epoch seconds; since when it is in this state
+    gateway: str = ""  #: the name of the gateway that the last attempt went to
     attempts: int = 0  #: how often the provider was asked to take it
     attempted_at: float | None = None  #: UTC epoch seconds; when the last attempt began
-    sent_at: float | None = None  #: UTC epoch seconds; when the provider took it
+    sent_at: float | None = None  #: UTC epoch seconds; when the provider said that it took it
     provider_id: str = ""  #: theirs
     error: str = ""  #: why it is not sent, in the provider's words
-    history: tuple[Event, ...] = ()  #: oldest first
+    history: tuple[Event, ...] = ()  #: oldest first, at most MAX_HISTORY
 
     def is_open(self) -> bool:
         """Whether the daemon still owes it something."""

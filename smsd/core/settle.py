@@ -5,8 +5,8 @@ from typing import Final, assert_never
 
 import attrs
 
-from smsd.core.lifecycle import State, advance
-from smsd.core.message import Event, Message
+from smsd.core.lifecycle import OPEN, State, advance
+from smsd.core.message import MAX_HISTORY, Event, Message, What
 from smsd.core.outcome import (
     Accepted,
     Found,
@@ -44,12 +44,13 @@ class Policy:
     doubt: Doubt = Doubt.RESEND
 
 
-def begin(message: Message, now: float) -> Message:
-    """The message as it must be on disk before the provider is called at ``now``."""
+def begin(message: Message, now: float, gateway: str) -> Message:
+    """The message as it must be on disk before the provider behind ``gateway`` is called at ``now``."""
     return attrs.evolve(
         message,
         state=advance(message.state, State.SENDING),
         changed_at=now,
+        gateway=gateway,
         attempts=message.attempts + 1,
         attempted_at=now,
     )
@@ -57,87 +58,92 @@ def begin(message: Message, now: float) -> Message:
 
 def expire(message: Message, now: float) -> Message:
     """The message once its validity has ended."""
-    return _move(message, State.EXPIRED, now, "expired", error="its validity ended while it waited")
+    return _move(message, State.EXPIRED, now, What.EXPIRED, error="its validity ended while it waited")
 
 
 def cancel(message: Message, now: float) -> Message:
     """The message once it was called back. Raises NotAllowed when it no longer waits."""
-    return _move(message, State.CANCELED, now, "canceled")
+    return _move(message, State.CANCELED, now, What.CANCELED)
 
 
 def revive(message: Message, now: float) -> Message:
     """A dead message put back into the queue with a fresh set of tries. Raises NotAllowed when it is not dead."""
-    return attrs.evolve(_move(message, State.QUEUED, now, "replayed"), attempts=0, valid_until=None)
+    return attrs.evolve(_move(message, State.QUEUED, now, What.REPLAYED), attempts=0, valid_until=None)
 
 
 def settle(message: Message, outcome: Outcome, now: float, policy: Policy, draw: float) -> Message:
     """The message after an attempt came to ``outcome`` at ``now``; ``draw`` is uniform in [0, 1)."""
     match outcome:
         case Accepted(provider_id=provider_id):
-            return _sent(message, provider_id, now, "accepted")
+            return _sent(message, provider_id, now, What.SENT, sent_at=now)
         case Refused(reason=reason):
-            return _move(message, State.DEAD, now, "refused", error=reason)
+            return _move(message, State.DEAD, now, What.REFUSED, error=reason)
         case Unanswered(reason=reason):
-            return _move(message, State.UNCERTAIN, now, "unanswered", error=reason)
+            return _move(message, State.UNCERTAIN, now, What.UNANSWERED, error=reason)
         case Postponed(reason=reason, retry_after_s=retry_after_s):
             if _out_of_tries(message, policy):
-                return _move(message, State.DEAD, now, "out of tries", error=reason)
+                return _move(message, State.DEAD, now, What.OUT_OF_TRIES, error=reason)
             wait_s = max(policy.backoff.delay_s(message.attempts, draw), retry_after_s or 0.0)
-            return _move(message, State.QUEUED, now, "postponed", error=reason, wait_s=wait_s)
+            return _move(message, State.QUEUED, now, What.POSTPONED, error=reason, wait_s=wait_s)
         case HeldOff(reason=reason):
             # The fault is ours, not the message's: this try does not count against it.
-            held = _move(message, State.QUEUED, now, "held", error=reason)
+            held = _move(message, State.QUEUED, now, What.HELD_BACK, error=reason)
             return attrs.evolve(held, attempts=message.attempts - 1)
     assert_never(outcome)
 
 
 def abandon(message: Message, now: float) -> Message:
     """The message when whoever was sending it is gone: it may have been taken."""
-    return _move(message, State.UNCERTAIN, now, "interrupted", error="the daemon stopped while it was being sent")
+    return _move(message, State.UNCERTAIN, now, What.INTERRUPTED, error="the daemon stopped while it was being sent")
 
 
-def clear_up(message: Message, result: LookupResult, now: float, policy: Policy) -> Message:
-    """An uncertain message after the provider was asked for it at ``now``."""
+def clear_up(
+    message: Message, result: LookupResult, now: float, policy: Policy, *, doubted_s: float, draw: float
+) -> Message:
+    """An uncertain message at ``now``, after the provider was asked for it.
+
+    ``doubted_s`` is for how long it had been uncertain when the question was put, by a clock that cannot be set
+    (seconds); ``draw`` is uniform in [0, 1).
+    """
     match result:
         case Found(provider_id=provider_id):
-            return _sent(message, provider_id, now, "found")
+            return _sent(message, provider_id, now, What.FOUND, sent_at=message.attempted_at)
         case NotFound():
-            # It may still be on its way: "not found" is believed only after the grace time.
-            believed_at = message.changed_at + policy.grace_s
-            if now < believed_at:
-                return attrs.evolve(message, not_before=believed_at)
-            return _again(message, now, policy, "not found")
+            # It may still have been on its way: "not found" is believed only after the grace time.
+            if doubted_s < policy.grace_s:
+                return attrs.evolve(message, not_before=now + policy.grace_s - doubted_s)
+            return _again(message, now, policy, What.NOT_FOUND, message.error, draw)
         case LookupFailed(reason=reason):
-            doubted_s = now - message.changed_at
             if doubted_s >= LOOKUP_PATIENCE_S and policy.doubt is Doubt.RESEND:
-                return _again(message, now, policy, f"cannot be told: {reason}")
+                return _again(message, now, policy, What.UNTOLD, reason, draw)
             pause_s = min(LOOKUP_PAUSE_CAP_S, max(1.0, doubted_s))
             return attrs.evolve(message, not_before=now + pause_s, error=reason)
     assert_never(result)
 
 
-def _again(message: Message, now: float, policy: Policy, why: str) -> Message:
+def _again(message: Message, now: float, policy: Policy, what: What, why: str, draw: float) -> Message:
     if _out_of_tries(message, policy):
-        return _move(message, State.DEAD, now, "out of tries", error=why)
-    return _move(message, State.QUEUED, now, why, error=message.error)
+        return _move(message, State.DEAD, now, What.OUT_OF_TRIES, error=why)
+    wait_s = policy.backoff.delay_s(message.attempts, draw)
+    return _move(message, State.QUEUED, now, what, error=why, wait_s=wait_s)
 
 
 def _out_of_tries(message: Message, policy: Policy) -> bool:
     return 0 < policy.attempts <= message.attempts
 
 
-def _sent(message: Message, provider_id: str, now: float, what: str) -> Message:
-    sent = _move(message, State.SENT, now, what)
-    return attrs.evolve(sent, provider_id=provider_id, sent_at=message.attempted_at)
+def _sent(message: Message, provider_id: str, now: float, what: What, sent_at: float | None) -> Message:
+    return attrs.evolve(_move(message, State.SENT, now, what), provider_id=provider_id, sent_at=sent_at)
 
 
-def _move(message: Message, state: State, now: float, what: str, *, error: str = "", wait_s: float = 0.0) -> Message:
+def _move(message: Message, state: State, now: float, what: What, *, error: str = "", wait_s: float = 0.0) -> Message:
     event = Event(at=now, state=state, what=what, detail=error)
     return attrs.evolve(
         message,
         state=advance(message.state, state),
         changed_at=now,
-        not_before=now + wait_s,
+        # Only what has another turn before it gets another time; the rest keeps the one that was asked for.
+        not_before=now + wait_s if state in OPEN else message.not_before,
         error=error,
-        history=(*message.history, event),
+        history=(*message.history, event)[-MAX_HISTORY:],
     )

@@ -134,7 +134,8 @@ def words(answer: Answer, hidden: Iterable[str] = ()) -> str:
 def provider_id(fields: Mapping[str, Any]) -> str | None:
     """The id in a message as the provider shows it, None if there is none."""
     id = fields.get("id")
-    return str(id) if isinstance(id, str | int) and id else None
+    # Half of a surrogate pair, which JSON can hold, could not be stored.
+    return str(id).encode("utf-8", "replace").decode() if isinstance(id, str | int) and id else None
 
 
 def retry_after_s(header: str | None) -> float | None:

@@ -186,8 +186,9 @@ class MessageBirdGateway:
         attempted_at = message.accepted_at if message.attempted_at is None else message.attempted_at
         return {
             "recipient": message.recipients[0].digits,
-            "from": _rfc3339(attempted_at - CLOCKS_DIFFER_S),
-            "until": _rfc3339(self._now() + CLOCKS_DIFFER_S),
+            # Whichever of the two our clock was wrong at, the provider's time of it lies between.
+            "from": _rfc3339(min(attempted_at, self._now()) - CLOCKS_DIFFER_S),
+            "until": _rfc3339(max(attempted_at, self._now()) + CLOCKS_DIFFER_S),
             "limit": PAGE,
             "offset": offset,
         }

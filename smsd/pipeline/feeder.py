@@ -10,10 +10,11 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smsd.core.errors import LeaseLost, SpoolUnavailable
-from smsd.core.notice import Kind, Notice, of
+from smsd.core.message import What
+from smsd.core.notice import Notice, of
 from smsd.core.settle import expire
 from smsd.pipeline.window import SIZE, Window
-from smsd.ports import IReporter, ISpool, Lease
+from smsd.ports import IOutbox, IReporter, Lease
 
 #: Seconds between two looks for what has become due; a wake-up comes sooner.
 POLL_S: Final = 0.5
@@ -30,14 +31,14 @@ class Feeder:
     def __init__(
         self,
         *,
-        spool: ISpool,
+        outbox: IOutbox,
         window: Window,
         rate: float,
         clock: IReactorTime,
         now: Callable[[], float],
         reporter: IReporter,
     ) -> None:
-        self._spool = spool
+        self._outbox = outbox
         self._window = window
         self._ahead = min(SIZE, max(2, math.ceil(rate)))
         self._now = now
@@ -46,6 +47,8 @@ class Feeder:
         self._poll.clock = clock
         self._feeding: Deferred[None] | None = None
         self._missed = False
+        #: Why nothing can be read from the spool; empty while all is well.
+        self.trouble = ""
 
     def start(self) -> None:
         """Look now, and again and again."""
@@ -67,7 +70,7 @@ class Feeder:
         if self._feeding is not None:
             await self._feeding
         while (lease := self._window.take()) is not None:
-            await self._spool.release(lease)
+            await self._outbox.release(lease)
 
     def _fed(self, _: None) -> None:
         self._feeding = None
@@ -76,15 +79,23 @@ class Feeder:
             self.wake()
 
     async def _feed(self) -> None:
+        leases: list[Lease] = []
         try:
             while (room := self._ahead - len(self._window)) > 0 and self._poll.running:
-                leases = await self._spool.lease(self._now(), room)
-                for lease in leases:
-                    await self._admit(lease)
-                if len(leases) < room:
+                leases = await self._outbox.lease(self._now(), room)
+                is_last = len(leases) < room
+                while leases:
+                    await self._admit(leases[0])
+                    leases.pop(0)
+                self.trouble = ""
+                if is_last:
                     return
         except SpoolUnavailable as error:
-            self._reporter.report(Notice(kind=Kind.FAULT, at=self._now(), detail=str(error)))
+            self.trouble = str(error)
+            self._reporter.report(Notice(what=What.FAULT, at=self._now(), detail=self.trouble))
+        finally:
+            for lease in leases:  # what did not get into the window is for the next time
+                await self._outbox.release(lease)
 
     async def _admit(self, lease: Lease) -> None:
         now = self._now()
@@ -92,10 +103,7 @@ class Feeder:
             self._window.put(lease)
             return
         try:
-            expired = await self._spool.settle(lease, expire(lease.message, now))
+            expired = await self._outbox.store(lease, expire(lease.message, now))
         except LeaseLost:
             return  # canceled meanwhile
-        except SpoolUnavailable:
-            await self._spool.release(lease)
-            raise
         self._reporter.report(of(expired.message))

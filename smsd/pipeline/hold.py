@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorTime
 
-from smsd.core.notice import Kind, Notice
+from smsd.core.message import What
+from smsd.core.notice import Notice
 from smsd.core.outcome import HeldOff, Outcome
 from smsd.core.retry import Backoff
 from smsd.ports import IReporter
@@ -39,7 +40,7 @@ class Hold:
         elif self._failures:
             self._failures = 0
             self.reason = ""
-            self._reporter.report(Notice(kind=Kind.RELEASED, at=self._now()))
+            self._reporter.report(Notice(what=What.RELEASED, at=self._now()))
 
     def _close(self, reason: str) -> None:
         if self._failures and self._clock.seconds() < self._probe_at:
@@ -48,4 +49,4 @@ class Hold:
         self._probe_at = self._clock.seconds() + self._backoff.delay_s(self._failures, 1.0)
         if self._failures == 1:  # shout once
             self.reason = reason
-            self._reporter.report(Notice(kind=Kind.HELD, at=self._now(), detail=reason))
+            self._reporter.report(Notice(what=What.HELD, at=self._now(), detail=reason))

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from smsd.core.errors import NotAllowed
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
-from smsd.core.notice import Kind, of
+from smsd.core.notice import of
 from smsd.core.query import Query
 from smsd.core.settle import cancel, revive
 from smsd.ports import ILedger, IReporter
@@ -35,7 +35,7 @@ class Operations:
     async def replay(self, id: str) -> Message:
         """Queue dead message ``id`` again. Raises UnknownMessage, NotAllowed if it is not dead, SpoolUnavailable."""
         revived = await self._ledger.amend(id, lambda message: revive(message, self._now()))
-        self._reporter.report(attrs.evolve(of(revived), kind=Kind.REPLAYED))
+        self._reporter.report(of(revived))
         self._wake()
         return revived
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-from smsd.pipeline.hold import Hold
+from smsd.pipeline.lane import Lane
 from smsd.pipeline.sender import Sender
 from smsd.pipeline.window import Window
 
@@ -22,7 +22,7 @@ class Pacer:
         rate: float,
         window: Window,
         sender: Sender,
-        hold: Hold,
+        lane: Lane,
         wake: Callable[[], None],
         clock: IReactorTime,
     ) -> None:
@@ -30,7 +30,7 @@ class Pacer:
         self._interval_s = 1.0 / rate
         self._window = window
         self._sender = sender
-        self._hold = hold
+        self._lane = lane
         self._wake = wake
         self._loop = LoopingCall(self.tick)
         self._loop.clock = clock
@@ -44,8 +44,8 @@ class Pacer:
         self._loop.stop()
 
     def tick(self) -> None:
-        """Start the next send, if one is due and nobody is still waiting for a permit."""
-        if self._sender.waiting or not self._hold.lets_start(self._sender.in_flight):
+        """Start the next send, if one is due and the lane takes it."""
+        if not self._lane.takes_another():
             return
         lease = self._window.take()
         if lease is not None:

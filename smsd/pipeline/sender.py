@@ -9,12 +9,12 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from smsd.core.errors import LeaseLost, SpoolUnavailable
-from smsd.core.message import Message
-from smsd.core.notice import Kind, Notice, of
+from smsd.core.message import Message, What
+from smsd.core.notice import Notice, of
 from smsd.core.outcome import Outcome, Unanswered
 from smsd.core.settle import Policy, begin, expire, settle
-from smsd.pipeline.hold import Hold
-from smsd.ports import IGateway, IReporter, ISpool, IThrottle, Lease
+from smsd.pipeline.lane import Lane
+from smsd.ports import IOutbox, IReporter, Lease
 
 #: Seconds a permit is held beyond its span when the request timed out: it may still arrive.
 LATE_S: Final = 10.0
@@ -23,41 +23,34 @@ REWRITE_S: Final = 1.0
 
 
 class Sender:
-    """Sends, each in its own coroutine; the outcome is durable before anybody is told."""
+    """Sends on one lane, each in its own coroutine; the outcome is durable before anybody is told."""
 
     _log = Logger()
 
     def __init__(
         self,
         *,
-        spool: ISpool,
-        gateway: IGateway,
-        throttle: IThrottle,
-        hold: Hold,
+        outbox: IOutbox,
+        lane: Lane,
         policy: Policy,
         clock: IReactorTime,
         now: Callable[[], float],
         draw: Callable[[], float],
         reporter: IReporter,
     ) -> None:
-        self._spool = spool
-        self._gateway = gateway
-        self._throttle = throttle
-        self._hold = hold
+        self._outbox = outbox
+        self._lane = lane
         self._policy = policy
         self._clock = clock
         self._now = now
         self._draw = draw
         self._reporter = reporter
+        self._stopping = False
         self._drained: Deferred[None] | None = None
-        #: How many sends wait for a permit.
-        self.waiting = 0
-        #: How many sends have begun and are not settled; those that wait for a permit among them.
-        self.in_flight = 0
 
     def start(self, lease: Lease) -> None:
         """Send ``lease``'s message in the background."""
-        self.in_flight += 1
+        self._lane.in_flight += 1
         send = Deferred.fromCoroutine(self._send(lease))
         # The program's one broad catch: a fault of ours must not stop the daemon. The message stays as it is on
         # disk, at worst sending, and is asked for at the next start.
@@ -65,14 +58,15 @@ class Sender:
         _ = send.addCallback(self._ended)
 
     async def drain(self) -> None:
-        """Wait until every send that was begun is settled."""
-        if self.in_flight:
+        """Wait until every send that was begun is settled, or cannot be: then it is uncertain at the next start."""
+        self._stopping = True
+        if self._lane.in_flight:
             self._drained = Deferred()
             await self._drained
 
     def _ended(self, _: None) -> None:
-        self.in_flight -= 1
-        if self._drained is not None and not self.in_flight:
+        self._lane.in_flight -= 1
+        if self._drained is not None and not self._lane.in_flight:
             self._drained.callback(None)
 
     async def _send(self, lease: Lease) -> None:
@@ -81,38 +75,38 @@ class Sender:
             return
         begun = await self._begin(lease)
         if begun is None:
-            self._throttle.put_back(permit)
+            self._lane.throttle.put_back(permit)
             return
         self._reporter.report(of(begun.message))
-        outcome = await self._gateway.send(begun.message)
+        outcome = await self._lane.gateway.send(begun.message)
         self._give_back(permit, outcome)
-        self._hold.note(outcome)
+        self._lane.hold.note(outcome)
         await self._settle(begun, settle(begun.message, outcome, self._now(), self._policy, self._draw()))
 
     async def _permit(self, lease: Lease) -> int | None:
-        self.waiting += 1
+        self._lane.waiting += 1
         try:
-            return await self._throttle.take()
+            return await self._lane.throttle.take()
         except CancelledError:  # we are stopping
-            await self._spool.release(lease)
+            await self._outbox.release(lease)
             return None
         finally:
-            self.waiting -= 1
+            self._lane.waiting -= 1
 
     async def _begin(self, lease: Lease) -> Lease | None:
         now = self._now()
-        if not self._hold.lets_start(self.in_flight - 1):  # closed while we waited for the permit
-            await self._spool.release(lease)
+        if not self._lane.lets_pass():  # closed while we waited for the permit
+            await self._outbox.release(lease)
             return None
         stale = lease.message.is_stale(now)
-        step = expire(lease.message, now) if stale else begin(lease.message, now)
+        step = expire(lease.message, now) if stale else begin(lease.message, now, self._lane.name)
         try:
-            written = await self._spool.settle(lease, step)
+            written = await self._outbox.store(lease, step)
         except LeaseLost:
             return None  # canceled while it waited in the window
         except SpoolUnavailable as error:
-            self._reporter.report(Notice(kind=Kind.FAULT, at=now, message=lease.message, detail=str(error)))
-            await self._spool.release(lease)
+            self._reporter.report(Notice(what=What.FAULT, at=now, message=lease.message, detail=str(error)))
+            await self._outbox.release(lease)
             return None
         if stale:
             self._reporter.report(of(written.message))
@@ -121,15 +115,17 @@ class Sender:
 
     def _give_back(self, permit: int, outcome: Outcome) -> None:
         late = isinstance(outcome, Unanswered) and outcome.late
-        self._throttle.give_back(permit, LATE_S if late else 0.0)
+        self._lane.throttle.give_back(permit, LATE_S if late else 0.0)
 
     async def _settle(self, lease: Lease, after: Message) -> None:
         while True:
             try:
-                settled = await self._spool.settle(lease, after)
+                settled = await self._outbox.store(lease, after)
             except SpoolUnavailable as error:
                 # The provider has answered: only the note is missing. Until it is written, the lease is kept.
-                self._reporter.report(Notice(kind=Kind.FAULT, at=self._now(), message=after, detail=str(error)))
+                self._reporter.report(Notice(what=What.FAULT, at=self._now(), message=after, detail=str(error)))
+                if self._stopping:
+                    return
                 await deferLater(self._clock, REWRITE_S)
             else:
                 # Settle before notifying: a repeated notice is harmless, a lost one is not.

@@ -32,6 +32,11 @@ class PermitThrottle:
         self._waiting: deque[Deferred[int]] = deque()
         self._returning: dict[int, IDelayedCall] = {}
 
+    def start(self) -> None:
+        """Begin with every permit on its way back: an earlier process may have sent until just now."""
+        while self._free:
+            self.give_back(self._free.popleft())
+
     async def take(self) -> int:
         """See IThrottle."""
         if self._free:

@@ -8,18 +8,20 @@ from typing import Any, Final, TextIO
 from twisted.logger import FileLogObserver, ILogObserver, Logger, LogLevel, formatEvent
 from zope.interface import implementer
 
-from smsd.core.message import Message
-from smsd.core.notice import Kind, Notice
+from smsd.core.message import What
+from smsd.core.notice import Notice
 from smsd.ports import IReporter
 
 #: What deserves more than "info".
 _LEVELS: Final = {
-    Kind.UNCERTAIN: LogLevel.warn,
-    Kind.DEAD: LogLevel.warn,
-    Kind.EXPIRED: LogLevel.warn,
-    Kind.DROPPED: LogLevel.warn,
-    Kind.FAULT: LogLevel.error,
-    Kind.HELD: LogLevel.critical,
+    What.UNANSWERED: LogLevel.warn,
+    What.INTERRUPTED: LogLevel.warn,
+    What.REFUSED: LogLevel.warn,
+    What.OUT_OF_TRIES: LogLevel.warn,
+    What.EXPIRED: LogLevel.warn,
+    What.DROPPED: LogLevel.warn,
+    What.FAULT: LogLevel.error,
+    What.HELD: LogLevel.critical,
 }
 #: Seven digits in a row may be somebody's phone number.
 _NUMBER: Final = re.compile(r"\+?[0-9]{7,}")
@@ -35,28 +37,26 @@ class LogReporter:
 
     def report(self, notice: Notice) -> None:
         """See IReporter."""
-        level = _LEVELS.get(notice.kind, LogLevel.info)
+        level = _LEVELS.get(notice.what, LogLevel.info)
         message = notice.message
         if message is None:
             detail = scrubbed(notice.detail)
-            self._log.emit(level, "{notice}: {detail}", notice=notice.kind.value, detail=detail)
+            self._log.emit(level, "{notice}: {detail}", notice=notice.what.value, detail=detail)
             return
         fields: dict[str, Any] = {
-            "notice": notice.kind.value,
+            "notice": notice.what.value,
             "id": message.id,
             "state": message.state.value,
             "recipient": message.recipients[0].masked(),
             "attempts": message.attempts,
-            "detail": scrubbed(notice.detail, message),
+            "detail": scrubbed(notice.detail),
         }
         text = "{id} {notice} to {recipient}, attempt {attempts}" + (": {detail}" if notice.detail else "")
         self._log.emit(level, text, **fields)
 
 
-def scrubbed(words: str, message: Message | None = None) -> str:
-    """``words`` (often the provider's own) without phone numbers and without the text of ``message``."""
-    if message is not None:
-        words = words.replace(message.body, "[text]")
+def scrubbed(words: str) -> str:
+    """``words`` without phone numbers; the gateway has taken the text of the message out of the provider's."""
     return _NUMBER.sub("[number]", words)
 
 

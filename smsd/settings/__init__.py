@@ -70,7 +70,8 @@ class Settings:
     rate: float = setting(
         number(above=0, most=500),
         "1",
-        "How fast messages go to the provider; 0.2 is one in five seconds.",
+        "How fast messages go to the provider; 0.2 is one in five seconds. No second ever holds more, so of a rate "
+        "such as 2.5 only 2 a second can be used.",
         unit="requests a second",
     )
     spool: SpoolUrl = setting(

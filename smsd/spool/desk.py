@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import attrs
 
-from smsd.core.errors import LeaseLost, SmsdError, SpoolUnavailable, UnknownMessage
+from smsd.core.errors import LeaseLost, SmsdError, SpoolFull, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
-from smsd.core.message import Message
+from smsd.core.message import Message, Priority
 from smsd.core.settle import abandon
 from smsd.ports import Lease
-from smsd.spool.record import Row
+from smsd.spool.record import Row, is_ready
 from smsd.spool.table import Change, Table, change
 from smsd.spool.writer import Answers, Job
 
@@ -31,8 +31,9 @@ _OWN_FAULT: Final = (
 class Append(Job[int]):
     """Keep new messages."""
 
-    rows: Sequence[Row]
-    states: Sequence[State]  #: of each row
+    messages: Sequence[Message]
+    rows: Sequence[Row]  #: of each message
+    limit: int  #: messages that may be queued with them
 
     @property
     def weight(self) -> int:
@@ -41,7 +42,7 @@ class Append(Job[int]):
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Settle(Job[Lease]):
+class Store(Job[Lease]):
     """Put ``after`` in the place of the leased message."""
 
     lease: Lease
@@ -74,22 +75,41 @@ class Amend(Job[Message]):
     step: Callable[[Message], Message]
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class Recover(Job[int]):
+    """Make uncertain what was being sent."""
+
+    now: float  #: UTC epoch seconds
+
+
+@attrs.frozen(kw_only=True)
+class Tally:
+    """How many messages there are. Replaced after a commit, never changed: any thread may read it."""
+
+    states: Mapping[State, int]
+    in_line: Mapping[Priority, int]  #: queued, and their time has come
+
+    def plus(self, message: Message, count: int, is_in_line: bool | None = None) -> "Tally":
+        """With ``count`` more like ``message``; whether its time has come is read off it unless it is told."""
+        states = {**self.states, message.state: self.states[message.state] + count}
+        if message.state is not State.QUEUED or not (is_ready(message) if is_in_line is None else is_in_line):
+            return attrs.evolve(self, states=states)
+        return Tally(states=states, in_line={**self.in_line, message.priority: self.in_line[message.priority] + count})
+
+    def ahead_of(self, message: Message) -> int:
+        """How many are in line before ``message`` if it joins now."""
+        return sum(self.in_line[priority] for priority in Priority if priority <= message.priority)
+
+
 class Desk:
-    """Where every job ends up; used by one thread at a time, but for ``depth``."""
+    """Where every job ends up; used by one thread at a time, but for ``tally``."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
         #: The token of every lease, by message id. In memory only: a crash releases them by itself.
         self._leases: dict[str, int] = {}
         self._tokens = count(1)
-        #: How many messages are in each state. Replaced after a commit, never changed: any thread may read it.
-        self.depth: Mapping[State, int] = {}
-
-    def open(self, now: float) -> None:
-        """Take stock; what was being sent is uncertain from ``now`` (UTC epoch seconds). Raises sqlite3.Error."""
-        with self._table.transaction():
-            self._table.update([change(each, abandon(each, now)) for each in self._table.sending()])
-        self.depth = self._table.count()
+        self.tally = Tally(states=table.count(), in_line=table.count_in_line())
 
     def work(self, jobs: Sequence[Job[Any]]) -> Iterator[Answers]:
         """Carry out ``jobs``; yields the answers to the next few of them after each commit."""
@@ -108,6 +128,8 @@ class Desk:
                     return [None]
                 case [Amend() as job]:
                     return [self._amend(job)]
+                case [Recover() as job]:
+                    return [self._recover(job.now)]
                 case _:
                     return self._write(group)
         except SmsdError as refused:  # by the step of an amendment
@@ -122,50 +144,59 @@ class Desk:
             return [SpoolUnavailable(reason=str(error)) for _ in group]
 
     def _write(self, group: Sequence[Job[Any]]) -> Answers:
-        settles = [job for job in group if isinstance(job, Settle)]
+        tally = self.tally
+        answers: dict[Job[Any], Any] = {}
+        appended: list[Append] = []
+        for job in group:
+            if isinstance(job, Append):
+                answers[job], tally = _admitted(job, tally)
+                if not isinstance(answers[job], SpoolFull):
+                    appended.append(job)
+        stores = [job for job in group if isinstance(job, Store)]
         with self._table.transaction():
-            self._table.insert([row for job in group if isinstance(job, Append) for row in job.rows])
-            moved = self._table.update([job.change for job in settles if self._holds(job.lease)])
-            lost = {id: self._lost(id) for job in settles if (id := job.lease.message.id) not in moved}
+            self._table.insert([row for job in appended for row in job.rows])
+            moved = self._table.update([job.change for job in stores if self._holds(job.lease)])
+            lost = {id: self._lost(id) for job in stores if (id := job.lease.message.id) not in moved}
         # Committed. From here on only memory changes, and nothing can fail.
-        depth = dict(self.depth)
-        answers = [self._answer(job, lost, depth) for job in group]
-        self.depth = depth
-        return answers
-
-    def _answer(self, job: Job[Any], lost: Mapping[str, LeaseLost], depth: dict[State, int]) -> Any:
-        if isinstance(job, Append):
-            waiting = depth[State.QUEUED]
-            for state in job.states:
-                depth[state] += 1
-            return waiting
-        assert isinstance(job, Settle)
-        if (loss := lost.get(job.lease.message.id)) is not None:
-            self._end(job.lease)
-            return loss
-        depth[job.lease.message.state] -= 1
-        depth[job.after.state] += 1
-        if job.after.state is not State.SENDING:
-            self._end(job.lease)
-        return attrs.evolve(job.lease, message=job.after)
+        for job in stores:
+            answers[job] = lost.get(job.lease.message.id) or attrs.evolve(job.lease, message=job.after)
+            if isinstance(answers[job], LeaseLost):
+                self._end(job.lease)
+            else:
+                # What was leased as queued was in line: only from there it is leased.
+                tally = tally.plus(job.lease.message, -1, is_in_line=True).plus(job.after, 1)
+                if job.after.state is not State.SENDING:
+                    self._end(job.lease)
+        self.tally = tally
+        return [answers[job] for job in group]
 
     def _amend(self, job: Amend) -> Message:
         with self._table.transaction():
             message = self._table.find(job.id)
             if message is None:
                 raise UnknownMessage(id=job.id)
+            was_in_line = self._table.is_in_line(job.id)
             after = job.step(message)
             self._table.update([change(message, after)])
-        depth = dict(self.depth)
-        depth[message.state] -= 1
-        depth[after.state] += 1
-        self.depth = depth
+        self.tally = self.tally.plus(message, -1, is_in_line=was_in_line).plus(after, 1)
         return after
+
+    def _recover(self, now: float) -> int:
+        with self._table.transaction():
+            # Who holds a lease is alive: it is this process.
+            gone = [each for each in self._table.sending() if each.id not in self._leases]
+            steps = [(each, abandon(each, now)) for each in gone]
+            self._table.update([change(was, after) for was, after in steps])
+        for was, after in steps:
+            self.tally = self.tally.plus(was, -1).plus(after, 1)
+        return len(gone)
 
     def _take(self, job: Take) -> None:
         with self._table.transaction():
-            self._table.wake(job.now)
-            messages = self._table.in_line(job.state, job.now, job.limit, without=self._leases)
+            woken = self._table.wake(job.now)
+            messages = self._table.in_line(job.state, job.limit, without=self._leases)
+        in_line = {priority: self.tally.in_line[priority] + count for priority, count in woken.items()}
+        self.tally = attrs.evolve(self.tally, in_line=in_line)
         job.taken.extend(Lease(message=message, token=next(self._tokens)) for message in messages)
         self._leases.update((lease.message.id, lease.token) for lease in job.taken)
 
@@ -181,20 +212,31 @@ class Desk:
         return LeaseLost(id=id, state="unknown" if message is None else message.state.value)
 
 
+def _admitted(job: Append, tally: Tally) -> tuple[int | SpoolFull, Tally]:
+    """What ``job`` will be answered once it is committed, and the tally with it."""
+    waiting = tally.states[State.QUEUED]
+    if waiting + len(job.messages) > job.limit:
+        return SpoolFull(waiting=waiting, limit=job.limit), tally
+    ahead = tally.ahead_of(job.messages[0]) if job.messages else 0
+    for message in job.messages:
+        tally = tally.plus(message, 1)
+    return ahead, tally
+
+
 def _groups(jobs: Sequence[Job[Any]]) -> Iterator[Sequence[Job[Any]]]:
     # Writes go together. A lease sees what was written before it, and a message is settled once in a group.
     group: list[Job[Any]] = []
     settled: set[str] = set()
     for job in jobs:
-        is_write = isinstance(job, Append | Settle)
-        if group and (not is_write or (isinstance(job, Settle) and job.lease.message.id in settled)):
+        is_write = isinstance(job, Append | Store)
+        if group and (not is_write or (isinstance(job, Store) and job.lease.message.id in settled)):
             yield group
             group, settled = [], set()
         if not is_write:
             yield [job]
             continue
         group.append(job)
-        if isinstance(job, Settle):
+        if isinstance(job, Store):
             settled.add(job.lease.message.id)
     if group:
         yield group

@@ -11,7 +11,7 @@ from smsd.core.errors import LeaseLost, SpoolFull, SpoolUnavailable, UnknownMess
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.query import Page, Query
-from smsd.ports import IEngine, ILedger, ISpool, Lease
+from smsd.ports import IEngine, Lease
 
 #: Messages that may wait, as in the queue this began with.
 LIMIT: Final = 100
@@ -19,7 +19,7 @@ LIMIT: Final = 100
 REMEMBERED: Final = 10_000
 
 
-@implementer(ISpool, ILedger, IEngine)
+@implementer(IEngine)
 class MemorySpool:
     """A spool and ledger that last as long as the process."""
 
@@ -36,7 +36,7 @@ class MemorySpool:
         self._depth = dict.fromkeys(State, 0)
         self._is_ready = False
 
-    def open(self, now: float) -> None:
+    def open(self) -> None:
         """Make ready; whatever an earlier process held is forgotten."""
         self._is_ready = True
 
@@ -44,23 +44,27 @@ class MemorySpool:
         """Take and give nothing more."""
         self._is_ready = False
 
-    async def append(self, messages: Sequence[Message]) -> int:
-        """Keep ``messages``, all or none; the answer is how many were queued before them.
+    async def append(self, messages: Sequence[Message], limit: int) -> int:
+        """Keep ``messages``, all or none; the answer is how many are ahead of the first.
 
         Raises SpoolFull, SpoolUnavailable once it is closed, and ValueError if an id is stored already.
         """
         self._check_ready()
         waiting = self._depth[State.QUEUED]
-        excess = waiting + len(messages) - self._limit
-        if excess > 0:
-            # One leaves a second, unless set otherwise; the intake knows the true rate.
-            raise SpoolFull(waiting=waiting, limit=self._limit, retry_after_s=excess)
+        limit = min(limit, self._limit)
+        if waiting + len(messages) > limit:
+            raise SpoolFull(waiting=waiting, limit=limit)
         ids = {message.id for message in messages}
         if len(ids) < len(messages) or ids & (self._open.keys() | self._closed.keys()):
             raise ValueError("the spool cannot hold this: a message with its id is stored already")
+        ahead = self._ahead_of(messages[0]) if messages else 0
         for message in messages:
             self._put(message)
-        return waiting
+        return ahead
+
+    async def recover(self, now: float) -> int:
+        """Nothing: what an earlier process was sending is forgotten."""
+        return 0
 
     async def lease(self, now: float, limit: int, state: State = State.QUEUED) -> list[Lease]:
         """Lease up to ``limit`` messages in ``state`` that are due at ``now`` (UTC epoch seconds).
@@ -71,7 +75,10 @@ class MemorySpool:
         due = [
             message
             for message in self._open.values()
-            if message.state is state and message.not_before <= now and message.id not in self._leases
+            # What was due when it came into its state stays due, though the clock may be set back.
+            if message.state is state
+            and message.not_before <= max(now, message.changed_at)
+            and message.id not in self._leases
         ]
         # A stable sort: within a priority the oldest stays first.
         due.sort(key=lambda message: message.priority)
@@ -79,7 +86,7 @@ class MemorySpool:
         self._leases.update((lease.message.id, lease.token) for lease in leases)
         return leases
 
-    async def settle(self, lease: Lease, after: Message) -> Lease:
+    async def store(self, lease: Lease, after: Message) -> Lease:
         """Put ``after`` in the place of ``lease.message``. Raises LeaseLost, and SpoolUnavailable once it is closed."""
         self._check_ready()
         stored = self._stored(lease.message.id)
@@ -145,6 +152,11 @@ class MemorySpool:
             forgotten = self._closed.pop(next(iter(self._closed)))
             del self._places[forgotten.id]
             self._depth[forgotten.state] -= 1
+
+    def _ahead_of(self, message: Message) -> int:
+        now = message.accepted_at
+        waiting = (each for each in self._open.values() if each.state is State.QUEUED and each.not_before <= now)
+        return sum(each.priority <= message.priority for each in waiting)
 
     def _stored(self, id: str) -> Message | None:
         return self._open.get(id) or self._closed.get(id)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from smsd.core.address import Msisdn, Originator
 from smsd.core.alphabet import DataCoding
 from smsd.core.lifecycle import State
-from smsd.core.message import Event, Message, Priority
+from smsd.core.message import Event, Message, Priority, What
 
 #: Version of the stored form. A change of it needs a reader for what was written before.
 FORM: Final = 1
@@ -32,6 +32,7 @@ LIFE: Final = (
     "state",
     "changed_at",
     "not_before",
+    "gateway",
     "attempts",
     "attempted_at",
     "sent_at",
@@ -56,11 +57,12 @@ def to_row(message: Message) -> Row:
 
 def life(message: Message) -> Row:
     """The end of the row of ``message``: what has become of it, and ``ready``."""
-    events = [(event.at, event.state.value, event.what, event.detail) for event in message.history]
+    events = [(event.at, event.state.value, event.what.value, event.detail) for event in message.history]
     return (
         message.state.value,
         message.changed_at,
         message.not_before,
+        message.gateway,
         message.attempts,
         message.attempted_at,
         message.sent_at,
@@ -74,8 +76,8 @@ def life(message: Message) -> Row:
 def from_row(row: Sequence[Any]) -> Message:
     """The message in ``row``, which holds the values of FIELDS. Raises ValueError if a newer smsd has written it."""
     form, id, recipients, originator, body, coding, segments, api_key, accepted_at, *more = row
-    priority, reference, valid_until, state, changed_at, not_before, attempts, attempted_at, sent_at, *last = more
-    provider_id, error, history = last
+    priority, reference, valid_until, state, changed_at, not_before, gateway, attempts, *last = more
+    attempted_at, sent_at, provider_id, error, history = last
     if form != FORM:
         raise ValueError(f"this smsd reads form {FORM} of a stored message, not {form}")
     return Message(
@@ -93,13 +95,14 @@ def from_row(row: Sequence[Any]) -> Message:
         state=State(state),
         changed_at=changed_at,
         not_before=not_before,
+        gateway=gateway,
         attempts=attempts,
         attempted_at=attempted_at,
         sent_at=sent_at,
         provider_id=provider_id,
         error=error,
         history=tuple(
-            Event(at=at, state=State(state), what=what, detail=detail)
+            Event(at=at, state=State(state), what=What(what), detail=detail)
             for at, state, what, detail in json.loads(history)
         ),
     )
@@ -125,5 +128,12 @@ def _fixed(message: Message) -> Row:
 def _ready(message: Message) -> int | None:
     if message.state not in _LEASABLE:
         return None
-    # It came into its state at changed_at: the one "now" that a message carries.
-    return int(message.not_before <= message.changed_at)
+    return int(is_ready(message))
+
+
+def is_ready(message: Message) -> bool:
+    """Whether the time of ``message`` had come already when it came into its state.
+
+    That is the one "now" that a message carries.
+    """
+    return message.not_before <= message.changed_at

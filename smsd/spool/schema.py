@@ -3,7 +3,7 @@
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -27,29 +27,68 @@ def migrations() -> tuple[str, ...]:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Hold ``path`` for this process alone; missing parent folders are made. Raises SpoolRefused."""
+def held(path: Path) -> Iterator[Callable[[], None]]:
+    """Hold ``path`` for this process alone; it and its folders are made if missing. Raises SpoolRefused.
+
+    What it gives raises sqlite3.OperationalError once the file is no longer where it was: what would be written to it
+    then would be lost.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip() or "unknown"
-            raise SpoolRefused(reason=f"{path} is in use by process {holder}") from None
+    with _locked(Path(f"{path}.lock"), path, os.O_RDWR) as lock:
         os.ftruncate(lock, 0)
         os.pwrite(lock, b"%d\n" % os.getpid(), 0)
-        yield
+        # The file itself as well: the lock file may be removed, and another name of the file has another one. SQLite
+        # locks by fcntl, which knows nothing of flock, but loses its locks if this is closed before its connections.
+        with _locked(path, path, os.O_RDONLY) as file:
+            if os.fstat(file).st_nlink > 1:
+                raise SpoolRefused(reason=f"{path} has another name (a hard link), and SQLite would keep two logs")
+            _sync_folder(path)
+            yield lambda: _must_be(path, file)
+
+
+@contextmanager
+def _locked(name: Path, spool: Path, flags: int) -> Iterator[int]:
+    file = os.open(name, flags | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SpoolRefused(reason=f"{spool} is in use by process {_holder(spool)}") from None
+        yield file
     finally:
-        # The file stays: whoever removed it could let a third process lock a new one beside a second.
-        os.close(lock)
+        # The lock file stays: whoever removed it could let a third process lock a new one beside a second.
+        os.close(file)
+
+
+def _holder(spool: Path) -> str:
+    try:
+        return Path(f"{spool}.lock").read_text(encoding="ascii", errors="replace").strip() or "unknown"
+    except OSError:
+        return "unknown"
+
+
+def _must_be(path: Path, file: int) -> None:
+    try:
+        there = os.path.samestat(os.stat(path), os.fstat(file))
+    except FileNotFoundError:
+        there = False
+    if not there:
+        raise sqlite3.OperationalError(f"{path} was removed or replaced while in use")
+
+
+def _sync_folder(path: Path) -> None:
+    # A new file is only durable once its folder is.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def connect(path: Path, *, busy_s: float) -> sqlite3.Connection:
-    """Open ``path`` to write, made (0600) if missing; another's lock is waited for up to ``busy_s`` seconds."""
+    """Open ``path``, which is held, to write; another's lock is waited for up to ``busy_s`` seconds."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise SpoolRefused(reason=f"SQLite {sqlite3.sqlite_version} is too old, 3.37 is the oldest that will do")
-    _touch(path)
     connection = _connection(path, busy_s)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA temp_store = MEMORY")
@@ -98,16 +137,6 @@ def _migrate(connection: sqlite3.Connection, script: str, number: int) -> None:
         f"BEGIN IMMEDIATE;\n{script}\n"
         f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {number};\nCOMMIT;"
     )
-
-
-def _touch(path: Path) -> None:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    # A new file is only durable once its folder is.
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _connection(path: Path, busy_s: float) -> sqlite3.Connection:

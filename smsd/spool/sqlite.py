@@ -16,9 +16,9 @@ from smsd.core.errors import SpoolRefused, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.query import Page, Query
-from smsd.ports import IEngine, ILedger, ISpool, Lease
+from smsd.ports import IEngine, Lease
 from smsd.spool import record, schema
-from smsd.spool.desk import Amend, Append, Desk, Release, Settle, Take
+from smsd.spool.desk import Amend, Append, Desk, Recover, Release, Store, Take
 from smsd.spool.table import Table, change
 from smsd.spool.writer import Job, Writer
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 BUSY_S: Final = 2.0
 
 
-@implementer(ISpool, ILedger, IEngine)
+@implementer(IEngine)
 class SqliteSpool:
     """A spool and ledger in one file, for one daemon at a time."""
 
@@ -39,11 +39,11 @@ class SqliteSpool:
         self._busy_s = busy_s
         self._held: ExitStack | None = None
 
-    def open(self, now: float) -> None:
+    def open(self) -> None:
         """Lock, check and migrate the file, take stock, start the threads. Raises SpoolRefused."""
         with ExitStack() as undo:
             try:
-                self._make_ready(undo, now)
+                self._make_ready(undo)
             except sqlite3.Error as error:
                 raise SpoolRefused(reason=f"{self._path}: {error}") from error
             except OSError as error:
@@ -63,13 +63,18 @@ class SqliteSpool:
         await deferToThreadPool(self._reactor, self._readers, held.close)
         self._readers.stop()
 
-    async def append(self, messages: Sequence[Message]) -> int:
-        """Keep ``messages``, all or none; the answer is how many were queued before them.
+    async def append(self, messages: Sequence[Message], limit: int) -> int:
+        """Keep ``messages``, all or none; the answer is how many are ahead of the first.
 
-        Raises SpoolUnavailable, and ValueError if one of them cannot be stored: its id is, or its text is no Unicode.
+        Raises SpoolFull, SpoolUnavailable, and ValueError if one of them cannot be stored: its id is, or its text is
+        no Unicode.
         """
         rows = [record.to_row(message) for message in messages]
-        return await self._submit(Append(rows=rows, states=[message.state for message in messages]))
+        return await self._submit(Append(messages=messages, rows=rows, limit=limit))
+
+    async def recover(self, now: float) -> int:
+        """Make uncertain, as of ``now``, what was being sent and nobody here leases; the answer is how many."""
+        return await self._submit(Recover(now=now))
 
     async def lease(self, now: float, limit: int, state: State = State.QUEUED) -> list[Lease]:
         """Lease up to ``limit`` messages in ``state`` that are due at ``now`` (UTC epoch seconds).
@@ -84,9 +89,9 @@ class SqliteSpool:
             await self._submit(Release(leases=take.taken))
             raise
 
-    async def settle(self, lease: Lease, after: Message) -> Lease:
+    async def store(self, lease: Lease, after: Message) -> Lease:
         """Make ``after`` durable in place of ``lease.message``. Raises LeaseLost and SpoolUnavailable."""
-        return await self._submit(Settle(lease=lease, after=after, change=change(lease.message, after)))
+        return await self._submit(Store(lease=lease, after=after, change=change(lease.message, after)))
 
     async def release(self, lease: Lease) -> None:
         """Give ``lease`` back. Raises SpoolUnavailable once it is closed."""
@@ -95,7 +100,7 @@ class SqliteSpool:
     async def depth(self) -> Mapping[State, int]:
         """How many messages are in each state, as of the last commit. Raises SpoolUnavailable once it is closed."""
         self._check_open()
-        return self._desk.depth
+        return self._desk.tally.states
 
     async def find(self, id: str) -> Message:
         """The message ``id`` as it is stored. Raises UnknownMessage and SpoolUnavailable."""
@@ -120,18 +125,17 @@ class SqliteSpool:
         """Make ``step(message)`` durable in place of the message ``id``; see ILedger."""
         return await self._submit(Amend(id=id, step=step))
 
-    def _make_ready(self, undo: ExitStack, now: float) -> None:
-        undo.enter_context(schema.held(self._path))
+    def _make_ready(self, undo: ExitStack) -> None:
+        check_place = undo.enter_context(schema.held(self._path))
         writing = undo.enter_context(closing(schema.connect(self._path, busy_s=self._busy_s)))
         try:
             schema.prepare(writing, schema.migrations())
         except SpoolRefused as refused:
             raise SpoolRefused(reason=f"{self._path}: {refused.reason}") from None
-        self._desk = Desk(Table(writing))
-        self._desk.open(now)
+        self._desk = Desk(Table(writing, check_place))
         # Let go of in the other order: the connection that closes last empties the write-ahead log into the file.
         reading = undo.enter_context(closing(schema.connect_to_read(self._path, busy_s=self._busy_s)))
-        self._reading = Table(reading)
+        self._reading = Table(reading, check_place)
 
     def _submit(self, job: Job[T]) -> Deferred[T]:
         self._check_open()

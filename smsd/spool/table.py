@@ -1,7 +1,7 @@
 """Reads and writes messages in the table ``message``."""
 
 import sqlite3
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import chain, islice
 from typing import Any, Final
@@ -29,11 +29,11 @@ _UPDATE: Final = f"""
     FROM given WHERE message.id = given.id AND message.state = given.was
     RETURNING message.id"""
 _SELECT: Final = f"SELECT {', '.join(record.FIELDS)} FROM message"
-_IN_LINE: Final = f"{_SELECT} WHERE ready = 1 AND state = ? AND not_before <= ? ORDER BY priority, seq"
+_IN_LINE: Final = f"{_SELECT} WHERE ready = 1 AND state = ? ORDER BY priority, seq"
 _WAKE: Final = """
     UPDATE message SET ready = 1 WHERE seq IN (
         SELECT seq FROM message WHERE ready = 0 AND priority = ? AND not_before <= ? ORDER BY not_before LIMIT ?
-    )"""
+    ) RETURNING state"""
 _TO_MANY: Final = """
     INSERT INTO recipient SELECT each.value, message.seq FROM message, json_each(message.recipients) AS each
     WHERE message.id IN ({ids})"""
@@ -69,11 +69,14 @@ def change(was: Message, after: Message) -> Change:
 class Table:
     """The messages behind one connection; every method raises sqlite3.Error."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, check_place: Callable[[], None]) -> None:
+        """``check_place`` raises sqlite3.OperationalError once the file is not where it was."""
         self._connection = connection
+        self._check_place = check_place
 
     def transaction(self) -> AbstractContextManager[None]:
         """What is done within is done wholly or not at all."""
+        self._check_place()
         return schema.transaction(self._connection)
 
     def insert(self, rows: Sequence[record.Row]) -> None:
@@ -92,14 +95,20 @@ class Table:
             moved.update(id for (id,) in self._connection.execute(sql, values).fetchall())
         return moved
 
-    def wake(self, now: float) -> None:
-        """Move what has become due at ``now`` (UTC epoch seconds) into the line, up to WAKE of each priority."""
-        for priority in Priority:
-            self._connection.execute(_WAKE, (priority, now, WAKE))
+    def wake(self, now: float) -> dict[Priority, int]:
+        """Move what has become due at ``now`` (UTC epoch seconds) into the line, up to WAKE of each priority.
 
-    def in_line(self, state: State, now: float, limit: int, *, without: Container[str]) -> list[Message]:
-        """The first ``limit`` messages in ``state`` that are due at ``now``, passing over ids ``without``."""
-        rows = self._connection.execute(_IN_LINE, (state.value, now))
+        The answer is how many of each priority came into the line of the queued.
+        """
+        woken = dict.fromkeys(Priority, 0)
+        for priority in Priority:
+            states = self._connection.execute(_WAKE, (priority, now, WAKE)).fetchall()
+            woken[priority] = sum(state == State.QUEUED.value for (state,) in states)
+        return woken
+
+    def in_line(self, state: State, limit: int, *, without: Container[str]) -> list[Message]:
+        """The first ``limit`` messages in ``state`` whose time has come, passing over ids ``without``."""
+        rows = self._connection.execute(_IN_LINE, (state.value,))
         return [record.from_row(row) for row in islice((r for r in rows if r[_ID] not in without), limit)]
 
     def find(self, id: str) -> Message | None:
@@ -120,6 +129,17 @@ class Table:
     def sending(self) -> list[Message]:
         """Every message that is being sent."""
         return [record.from_row(row) for row in self._connection.execute(f"{_SELECT} WHERE state = 'sending'")]
+
+    def is_in_line(self, id: str) -> bool:
+        """Whether the message ``id`` is queued and its time has come."""
+        sql = "SELECT 1 FROM message WHERE id = ? AND ready = 1 AND state = 'queued'"
+        return self._connection.execute(sql, (id,)).fetchone() is not None
+
+    def count_in_line(self) -> dict[Priority, int]:
+        """How many messages of each priority are queued and their time has come."""
+        sql = "SELECT priority, count(*) FROM message WHERE ready = 1 AND state = 'queued' GROUP BY priority"
+        counted = dict(self._connection.execute(sql))
+        return {priority: counted.get(int(priority), 0) for priority in Priority}
 
     def count(self) -> dict[State, int]:
         """How many messages are in each state: reads the whole table, about a second a million."""

@@ -37,7 +37,7 @@ async def spool(request: Any, reactor: Any, tmp_path: Path) -> AsyncIterator[Any
         "memory": lambda: MemorySpool(limit=1000),
         "sqlite": lambda: SqliteSpool(str(tmp_path / "spool.db"), reactor=reactor),
     }[request.param]()
-    engine.open(NOW)
+    engine.open()
     yield engine
     await engine.close()
 

@@ -5,11 +5,12 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.defer import Deferred, gatherResults
 
 from smsd.core.errors import SpoolUnavailable
+from tests.messages import ROOM
 
 
 @ensureDeferred
 async def test_what_was_begun_is_finished(spool, sms):
-    begun = [Deferred.fromCoroutine(spool.append([sms()])) for _ in range(50)]
+    begun = [Deferred.fromCoroutine(spool.append([sms()], ROOM)) for _ in range(50)]
     await spool.close()
     assert [call.called for call in begun] == [True] * 50
     assert await gatherResults(begun) == list(range(50))
@@ -18,13 +19,13 @@ async def test_what_was_begun_is_finished(spool, sms):
 @ensureDeferred
 async def test_everything_is_unavailable_once_closed(spool, sms, now):
     message = sms()
-    await spool.append([message])
+    await spool.append([message], ROOM)
     [lease] = await spool.lease(now, 1)
     await spool.close()
     for call in (
-        spool.append([sms()]),
+        spool.append([sms()], ROOM),
         spool.lease(now, 1),
-        spool.settle(lease, message),
+        spool.store(lease, message),
         spool.release(lease),
         spool.depth(),
         spool.find(message.id),

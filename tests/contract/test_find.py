@@ -5,6 +5,7 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.defer import Deferred, gatherResults
 
 from smsd.core.errors import UnknownMessage
+from tests.messages import ROOM
 
 
 @ensureDeferred
@@ -17,7 +18,7 @@ async def test_nobody_knows_a_message_that_was_never_accepted(spool):
 @ensureDeferred
 async def test_a_message_is_found_as_soon_as_it_is_kept(spool, sms):
     async def keep_and_find(message):
-        await spool.append([message])
+        await spool.append([message], ROOM)
         return await spool.find(message.id)
 
     messages = [sms() for _ in range(50)]

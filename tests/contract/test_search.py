@@ -7,7 +7,7 @@ from smsd.core.address import Msisdn, Originator
 from smsd.core.lifecycle import State
 from smsd.core.query import Query
 from smsd.core.settle import cancel
-from tests.messages import message
+from tests.messages import ROOM, message
 
 BOB = Msisdn("31600000002")
 SOME = [
@@ -43,16 +43,16 @@ async def ids(spool, **wanted):
 )
 @ensureDeferred
 async def test_a_query_narrows_down_and_the_newest_comes_first(spool, wanted, found):
-    await spool.append(SOME)
+    await spool.append(SOME, ROOM)
     await spool.amend("d", lambda stored: cancel(stored, 50.0))
     assert await ids(spool, **wanted) == list(found)
 
 
 @ensureDeferred
 async def test_pages_follow_one_another_without_gap_or_overlap(spool):
-    await spool.append(SOME)
+    await spool.append(SOME, ROOM)
     first = await spool.search(Query(limit=2))
-    await spool.append([message("e", accepted_at=50.0)])
+    await spool.append([message("e", accepted_at=50.0)], ROOM)
     second = await spool.search(Query(limit=2, before=first.before))
     assert [each.id for each in (*first.messages, *second.messages)] == ["d", "c", "b", "a"]
     assert second.before is None
@@ -60,5 +60,5 @@ async def test_pages_follow_one_another_without_gap_or_overlap(spool):
 
 @ensureDeferred
 async def test_a_query_finds_what_was_appended_a_moment_ago(spool):
-    await spool.append(SOME[:1])
+    await spool.append(SOME[:1], ROOM)
     assert await ids(spool) == ["a"]

@@ -18,7 +18,7 @@ from smsd.ports import IEngine, Lease
 from smsd.service import Daemon, engine_for
 from smsd.settings import load
 
-STEPS = ("appended", "leased", "attempt written", "before the settle", "settled")
+STEPS = ("not yet appended", "appended", "leased", "attempt written", "before the settle", "settled")
 
 
 @implementer(IEngine)
@@ -33,16 +33,21 @@ class CrashingEngine:
         if step == self._step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def open(self, now: float) -> None:
-        self._engine.open(now)
+    def open(self) -> None:
+        self._engine.open()
 
     async def close(self) -> None:
         await self._engine.close()
 
-    async def append(self, messages: Sequence[Message]) -> int:
-        ahead: int = await self._engine.append(messages)
+    async def append(self, messages: Sequence[Message], limit: int) -> int:
+        self._reached("not yet appended")
+        ahead: int = await self._engine.append(messages, limit)
         self._reached("appended")
         return ahead
+
+    async def recover(self, now: float) -> int:
+        recovered: int = await self._engine.recover(now)
+        return recovered
 
     async def lease(self, now: float, limit: int, state: State = State.QUEUED) -> list[Lease]:
         leases: list[Lease] = await self._engine.lease(now, limit, state)
@@ -50,10 +55,10 @@ class CrashingEngine:
             self._reached("leased")
         return leases
 
-    async def settle(self, lease: Lease, after: Message) -> Lease:
+    async def store(self, lease: Lease, after: Message) -> Lease:
         if after.state is State.SENT:
             self._reached("before the settle")
-        settled: Lease = await self._engine.settle(lease, after)
+        settled: Lease = await self._engine.store(lease, after)
         self._reached("attempt written" if after.state is State.SENDING else "settled")
         return settled
 

@@ -1,8 +1,12 @@
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest_twisted
+from twisted.internet.defer import Deferred, gatherResults
 
-from tests.integration.daemon import SMS
+from tests.integration.daemon import SMS, until
+from tests.integration.provider import Behaviour, Provider
 
 
 @pytest_twisted.ensureDeferred
@@ -39,3 +43,69 @@ async def test_no_line_of_the_log_holds_a_number_a_text_or_a_key(daemon: Any) ->
     assert id in log
     for secret in ("31633450007", "Secret words", "a-client-key", "live_key", "a-wrong-key"):
         assert secret not in log
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_backlog_limit_holds_when_many_come_at_once(daemon: Any) -> None:
+    server = daemon(backlog_limit="5", rate="0.01", retry_base="60")
+    await server.start()
+    responses = await gatherResults([Deferred.fromCoroutine(server.post()) for _ in range(100)])
+    codes = [response.code for response in responses]
+    assert (codes.count(200), codes.count(429)) == (5, 95)
+
+
+@pytest_twisted.ensureDeferred
+async def test_position_and_eta_follow_the_priority(daemon: Any) -> None:
+    server = daemon(rate="0.1")
+    await server.start()
+    for _ in range(5):
+        await server.accepted()
+    await server.accepted(send_at="2027-06-01T00:00:00Z")
+    high = await (await server.post(SMS | {"priority": "high"})).json()
+    normal = await (await server.post()).json()
+    assert (high["position"], normal["position"]) == (1, 7)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_spool_that_is_locked_is_503_and_nothing_is_lost(daemon: Any, provider: Provider) -> None:
+    server = daemon(rate="20")
+    await server.start()
+    with closing(sqlite3.connect(server.spool, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        response = await server.post()
+        assert response.code == 503
+        assert response.headers.getRawHeaders("Retry-After")
+
+        async def says_so() -> bool:
+            return (await server.get("/ready")).code == 503
+
+        await until(says_so, "/ready tells of it")
+        other.execute("ROLLBACK")
+    id = await server.accepted()
+    await until(lambda: provider.stored, "what was accepted is sent")
+    assert [kept["reference"] for kept in provider.stored.values()] == [id]
+
+    async def all_is_well() -> bool:
+        return (await server.get("/ready")).code == 200
+
+    await until(all_is_well, "/ready tells that it is over")
+
+
+@pytest_twisted.ensureDeferred
+async def test_it_stops_even_though_an_outcome_cannot_be_written(daemon: Any, provider: Provider) -> None:
+    provider.script([Behaviour(pause_s=1.0)])
+    server = daemon(rate="20", grace="1")
+    await server.start()
+    id = await server.accepted()
+    await until(provider.posts, "the provider is being called")
+    with closing(sqlite3.connect(server.spool, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert await server.terminate() == 0
+        other.execute("ROLLBACK")
+    await server.start()
+
+    async def sent() -> bool:
+        return bool((await server.shown(id))["state"] == "sent")
+
+    await until(sent, "the provider was asked and had it")
+    assert len(provider.posts()) == 1

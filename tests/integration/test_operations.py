@@ -95,4 +95,4 @@ async def test_dead_letters_are_replayed_one_or_many(daemon: Any, provider: Prov
     for id in ids[1:]:
         await in_state(server, id, "sent")
     whats = [event["what"] for event in (await server.shown(ids[1]))["history"]]
-    assert whats == ["refused", "replayed", "accepted"]
+    assert whats == ["accepted", "refused", "replayed", "sent"]

@@ -18,6 +18,7 @@ CREATE TABLE message (
     state        TEXT    NOT NULL,      -- one of lifecycle.State
     changed_at   REAL    NOT NULL,      -- since when it is in this state
     not_before   REAL    NOT NULL,      -- its next turn is not before this
+    gateway      TEXT    NOT NULL,      -- name of the gateway that the last attempt went to, or empty
     attempts     INTEGER NOT NULL,      -- how often the provider was asked to take it
     attempted_at REAL,                  -- when the last attempt began; NULL: never
     sent_at      REAL,                  -- when the provider took it; NULL: it has not

@@ -1,6 +1,8 @@
+import attrs
 import pytest
 
 from smsd.core.lifecycle import State
+from smsd.core.message import MAX_HISTORY
 from smsd.core.outcome import Accepted, Found, HeldOff, LookupFailed, NotFound, Postponed, Refused, Unanswered
 from smsd.core.retry import Backoff
 from smsd.core.settle import LOOKUP_PATIENCE_S, Doubt, Policy, abandon, begin, clear_up, expire, settle
@@ -8,7 +10,7 @@ from tests.messages import message
 
 BACKOFF = Backoff(base_s=1.0, cap_s=300.0)
 PATIENT = Policy(backoff=BACKOFF, grace_s=10.0)
-SENDING = begin(message(), now=100.0)
+SENDING = begin(message(), now=100.0, gateway="test")
 UNCERTAIN = settle(SENDING, Unanswered(reason="read timeout"), 120.0, PATIENT, 0.5)
 
 
@@ -16,9 +18,13 @@ def test_an_attempt_is_counted_before_the_provider_is_called() -> None:
     assert (SENDING.state, SENDING.attempts, SENDING.attempted_at) == (State.SENDING, 1, 100.0)
 
 
-def test_an_accepted_message_is_sent_as_of_the_attempt() -> None:
+def test_an_accepted_message_is_sent_as_of_the_answer_and_keeps_the_time_it_was_asked_for() -> None:
     sent = settle(SENDING, Accepted(provider_id="p1"), 101.0, PATIENT, 0.5)
-    assert (sent.state, sent.provider_id, sent.sent_at) == (State.SENT, "p1", 100.0)
+    assert (sent.state, sent.provider_id, sent.sent_at, sent.not_before) == (State.SENT, "p1", 101.0, 0.0)
+
+
+def test_a_message_remembers_where_its_last_attempt_went() -> None:
+    assert SENDING.gateway == "test"
 
 
 def test_a_refused_message_is_dead_at_once_with_the_providers_words() -> None:
@@ -33,7 +39,7 @@ def test_a_refused_message_is_dead_at_once_with_the_providers_words() -> None:
 def test_a_postponed_message_waits_longer_each_time_but_no_longer_than_the_cap(
     attempts: int, draw: float, wait_s: float
 ) -> None:
-    sending = begin(message(attempts=attempts - 1), now=100.0)
+    sending = begin(message(attempts=attempts - 1), now=100.0, gateway="test")
     queued = settle(sending, Postponed(reason="429"), 101.0, PATIENT, draw)
     assert queued.state is State.QUEUED
     assert queued.not_before == pytest.approx(101.0 + wait_s)
@@ -56,28 +62,42 @@ def test_a_wrong_key_costs_the_message_no_try() -> None:
 
 
 def test_not_found_is_believed_only_after_the_grace_time_that_follows_the_silence() -> None:
-    soon = clear_up(UNCERTAIN, NotFound(), 129.9, PATIENT)
+    soon = clear_up(UNCERTAIN, NotFound(), 129.0, PATIENT, doubted_s=9.0, draw=0.5)
     assert (soon.state, soon.not_before, soon.changed_at) == (State.UNCERTAIN, 130.0, 120.0)
-    later = clear_up(soon, NotFound(), 130.0, PATIENT)
-    assert (later.state, later.not_before) == (State.QUEUED, 130.0)
+    later = clear_up(soon, NotFound(), 130.0, PATIENT, doubted_s=10.0, draw=0.5)
+    assert later.state is State.QUEUED
+
+
+def test_what_was_not_found_waits_like_what_was_postponed() -> None:
+    again = clear_up(attrs.evolve(UNCERTAIN, attempts=3), NotFound(), 130.0, PATIENT, doubted_s=10.0, draw=0.5)
+    assert again.not_before == 132.0
+
+
+def test_a_message_remembers_only_its_latest_events() -> None:
+    message = SENDING
+    for _ in range(MAX_HISTORY + 5):
+        postponed = settle(message, Postponed(reason="429"), 101.0, PATIENT, 0.5)
+        message = begin(postponed, now=102.0, gateway="test")
+    assert len(message.history) == MAX_HISTORY
 
 
 def test_what_the_provider_has_is_sent_and_never_again() -> None:
-    sent = clear_up(UNCERTAIN, Found(provider_id="p1"), 121.0, PATIENT)
+    sent = clear_up(UNCERTAIN, Found(provider_id="p1"), 121.0, PATIENT, doubted_s=1.0, draw=0.5)
     assert (sent.state, sent.provider_id, sent.sent_at) == (State.SENT, "p1", 100.0)
 
 
 def test_a_message_not_found_that_is_out_of_tries_is_dead() -> None:
-    assert clear_up(UNCERTAIN, NotFound(), 130.0, Policy(backoff=BACKOFF, attempts=1)).state is State.DEAD
+    policy = Policy(backoff=BACKOFF, attempts=1)
+    assert clear_up(UNCERTAIN, NotFound(), 130.0, policy, doubted_s=10.0, draw=0.5).state is State.DEAD
 
 
 @pytest.mark.parametrize(("doubt", "state"), [(Doubt.RESEND, State.QUEUED), (Doubt.HOLD, State.UNCERTAIN)])
 def test_what_cannot_be_told_for_long_is_decided_by_the_setting(doubt: Doubt, state: State) -> None:
     policy = Policy(backoff=BACKOFF, doubt=doubt)
     failed = LookupFailed(reason="503")
-    early = clear_up(UNCERTAIN, failed, 120.0 + LOOKUP_PATIENCE_S - 1, policy)
+    early = clear_up(UNCERTAIN, failed, 130.0, policy, doubted_s=LOOKUP_PATIENCE_S - 1, draw=0.5)
     assert (early.state, early.not_before > early.changed_at) == (State.UNCERTAIN, True)
-    assert clear_up(UNCERTAIN, failed, 120.0 + LOOKUP_PATIENCE_S, policy).state is state
+    assert clear_up(UNCERTAIN, failed, 130.0, policy, doubted_s=LOOKUP_PATIENCE_S, draw=0.5).state is state
 
 
 def test_a_message_whose_sender_is_gone_is_uncertain() -> None:

@@ -3,16 +3,16 @@ from itertools import chain, cycle, repeat
 from twisted.internet.defer import Deferred
 
 from smsd.core.lifecycle import State
-from smsd.core.message import Priority
-from smsd.core.notice import Kind
+from smsd.core.message import Priority, What
 from smsd.core.outcome import Accepted, Found, HeldOff, NotFound, Postponed, Refused, Unanswered
+from smsd.ports import Lease
 from tests.unit.pipeline.world import Exchange, World
 
 GOOD = Exchange(0.01, 0.01)
 
 
-def kinds(world: World) -> list[Kind]:
-    return [notice.kind for notice in world.notebook.notices]
+def kinds(world: World) -> list[What]:
+    return [notice.what for notice in world.notebook.notices]
 
 
 def test_a_message_is_sent_once_and_told_of_in_order() -> None:
@@ -21,7 +21,7 @@ def test_a_message_is_sent_once_and_told_of_in_order() -> None:
     world.start()
     world.pass_time(3.0)
     assert [sent for _, sent in world.gateway.arrivals] == [id]
-    assert kinds(world) == [Kind.ATTEMPT, Kind.SENT]
+    assert kinds(world) == [What.ATTEMPT, What.SENT]
     assert world.found(id).state is State.SENT
 
 
@@ -42,7 +42,7 @@ def test_a_postponed_message_is_tried_again_until_it_is_taken() -> None:
     world.pass_time(6.0)
     assert len(world.gateway.arrivals) == 3
     assert world.found(id).state is State.SENT
-    assert [event.what for event in world.found(id).history] == ["postponed", "postponed", "accepted"]
+    assert [event.what for event in world.found(id).history] == [What.POSTPONED, What.POSTPONED, What.SENT]
 
 
 def test_a_refused_message_is_dead_and_does_not_hold_up_the_next() -> None:
@@ -90,12 +90,12 @@ def test_a_wrong_key_holds_all_and_probes_one_at_a_time_until_it_works() -> None
     world.start()
     world.pass_time(5.0)
     assert len(world.gateway.arrivals) <= 12
-    assert kinds(world).count(Kind.HELD) == 1
+    assert kinds(world).count(What.HELD) == 1
     assert world.hold.reason == "wrong key"
     world.pass_time(30.0)
     assert {world.found(id).state for id in ids} == {State.SENT}
-    assert kinds(world).count(Kind.RELEASED) == 1
-    assert Kind.DEAD not in kinds(world)
+    assert kinds(world).count(What.RELEASED) == 1
+    assert What.REFUSED not in kinds(world)
 
 
 def test_high_goes_before_normal_and_low_whatever_came_first() -> None:
@@ -160,3 +160,40 @@ def test_accepted_twice_in_the_same_moment_is_still_two_messages() -> None:
     world.start()
     world.pass_time(2.0)
     assert sorted(id for _, id in world.gateway.arrivals) == ids
+
+
+def test_not_found_is_believed_as_of_the_question_and_not_of_an_answer_that_took_long() -> None:
+    world = World(rate=1.0, exchanges=[Exchange(0.01, 0.01, Unanswered(reason="reset")), GOOD])
+    world.gateway.lookup_s = 9.0
+    world.gateway.lookups = iter([NotFound(), Found(provider_id="late")])
+    (id,) = world.post()
+    world.start()
+    world.pass_time(40.0)
+    assert len(world.gateway.arrivals) == 1
+    assert world.found(id).provider_id == "late"
+
+
+def test_an_interrupted_look_loses_no_lease() -> None:
+    world = World(rate=20.0, exchanges=[Exchange(0.0, 0.0, Unanswered(reason="reset"))])
+    ids = world.post(6)
+    world.start()
+    world.pass_time(0.2)
+    world.gateway.lookup_s = 60.0
+    world.pass_time(1.0)
+    assert {world.found(id).state for id in ids} == {State.UNCERTAIN}
+    stopped = Deferred.fromCoroutine(world.recovery.stop())
+    assert stopped.called
+    leases: list[Lease] = []
+    Deferred.fromCoroutine(world.spool.lease(1e6, 9, State.UNCERTAIN)).addCallback(leases.extend)
+    assert len(leases) == 6
+
+
+def test_a_restart_waits_out_what_an_earlier_process_may_have_sent() -> None:
+    world = World(rate=2.0, exchanges=[GOOD])
+    world.post(3)
+    world.throttle.start()
+    world.start()
+    world.pass_time(0.99)
+    assert world.gateway.arrivals == []
+    world.pass_time(1.0)
+    assert len(world.gateway.arrivals) == 2

@@ -16,6 +16,7 @@ from smsd.core.retry import Backoff
 from smsd.core.settle import Policy
 from smsd.pipeline.feeder import Feeder
 from smsd.pipeline.hold import Hold
+from smsd.pipeline.lane import Lane
 from smsd.pipeline.pacer import Pacer
 from smsd.pipeline.recovery import Recovery
 from smsd.pipeline.sender import Sender
@@ -23,7 +24,7 @@ from smsd.pipeline.throttle import PermitThrottle
 from smsd.pipeline.window import Window
 from smsd.ports import IGateway, IReporter
 from smsd.spool.memory import MemorySpool
-from tests.messages import message
+from tests.messages import ROOM, message
 
 
 @implementer(IReporter)
@@ -54,6 +55,7 @@ class TimedGateway:
         self._clock = clock
         self._exchanges: Iterator[Exchange] = cycle(exchanges)
         self.arrivals: list[tuple[float, str]] = []
+        self.lookup_s = 0.0  # seconds that a lookup takes
         self.lookups: Iterator[LookupResult] = cycle([NotFound()])
 
     async def send(self, message: Message) -> Outcome:
@@ -64,6 +66,7 @@ class TimedGateway:
         return exchange.outcome
 
     async def lookup(self, message: Message) -> LookupResult:
+        await deferLater(self._clock, self.lookup_s)
         return next(self.lookups)
 
 
@@ -73,7 +76,7 @@ class World:
     def __init__(self, *, rate: float, exchanges: Iterable[Exchange], attempts: int = 0) -> None:
         self.clock = clock = Clock()
         self.spool = MemorySpool(limit=1_000_000)
-        self.spool.open(0.0)
+        self.spool.open()
         self.notebook = Notebook()
         self.gateway = TimedGateway(clock, exchanges)
         verifyObject(IGateway, self.gateway)
@@ -82,19 +85,14 @@ class World:
         self.hold = Hold(backoff=policy.backoff, **told)
         self.throttle = PermitThrottle(rate=rate, clock=clock)
         self.window = Window()
-        self.feeder = Feeder(spool=self.spool, window=self.window, rate=rate, **told)
-        self.sender = Sender(
-            spool=self.spool,
-            gateway=self.gateway,
-            throttle=self.throttle,
-            hold=self.hold,
-            policy=policy,
-            draw=lambda: 0.5,
-            **told,
-        )
+        self.lane = lane = Lane(name="test", gateway=self.gateway, throttle=self.throttle, hold=self.hold)
+        self.feeder = Feeder(outbox=self.spool, window=self.window, rate=rate, **told)
+        self.sender = Sender(outbox=self.spool, lane=lane, policy=policy, draw=lambda: 0.5, **told)
         wake = self.feeder.wake
-        self.pacer = Pacer(rate=rate, window=self.window, sender=self.sender, hold=self.hold, wake=wake, clock=clock)
-        self.recovery = Recovery(spool=self.spool, gateway=self.gateway, policy=policy, wake=wake, **told)
+        self.pacer = Pacer(rate=rate, window=self.window, sender=self.sender, lane=lane, wake=wake, clock=clock)
+        self.recovery = Recovery(
+            outbox=self.spool, lanes={lane.name: lane}, policy=policy, wake=wake, draw=lambda: 0.5, **told
+        )
         self._count = 0
 
     def start(self) -> None:
@@ -106,7 +104,7 @@ class World:
         """Accept ``count`` messages now; answers their ids."""
         ids = [f"m{self._count + n:06}" for n in range(count)]
         self._count += count
-        kept = Deferred.fromCoroutine(self.spool.append([message(id, **changed) for id in ids]))
+        kept = Deferred.fromCoroutine(self.spool.append([message(id, **changed) for id in ids], ROOM))
         assert kept.called
         self.feeder.wake()
         return ids

@@ -13,6 +13,7 @@ from smsd.core.errors import SpoolFull, UnknownMessage
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.spool.memory import MemorySpool
+from tests.messages import ROOM
 
 NOW = 1_700_000_000.0
 NUMBERS = count(1)
@@ -35,44 +36,44 @@ def sms(**fields: Any) -> Message:
 
 def opened(**limits: int) -> MemorySpool:
     spool = MemorySpool(**limits)
-    spool.open(NOW)
+    spool.open()
     return spool
 
 
 async def finish(spool: MemorySpool) -> None:
     for lease in await spool.lease(NOW, 999):
-        await spool.settle(lease, attrs.evolve(lease.message, state=State.EXPIRED))
+        await spool.store(lease, attrs.evolve(lease.message, state=State.EXPIRED))
 
 
 @ensureDeferred
 async def test_a_hundred_may_wait_and_no_more():
     spool = opened()
-    await spool.append([sms() for _ in range(98)])
+    await spool.append([sms() for _ in range(98)], ROOM)
     with pytest.raises(SpoolFull) as full:
-        await spool.append([sms(), sms(), sms()])
+        await spool.append([sms(), sms(), sms()], ROOM)
     assert (full.value.waiting, full.value.limit, full.value.retry_after_s) == (98, 100, 1)
-    assert await spool.append([sms(), sms()]) == 98
+    assert await spool.append([sms(), sms()], ROOM) == 98
     with pytest.raises(SpoolFull):
-        await spool.append([sms()])
+        await spool.append([sms()], ROOM)
     assert (await spool.depth())[State.QUEUED] == 100
 
 
 @ensureDeferred
 async def test_there_is_room_again_once_one_is_being_sent():
     spool = opened(limit=1)
-    await spool.append([sms()])
+    await spool.append([sms()], ROOM)
     [lease] = await spool.lease(NOW, 1)
     with pytest.raises(SpoolFull):
-        await spool.append([sms()])
-    await spool.settle(lease, attrs.evolve(lease.message, state=State.SENDING))
-    assert await spool.append([sms()]) == 0
+        await spool.append([sms()], ROOM)
+    await spool.store(lease, attrs.evolve(lease.message, state=State.SENDING))
+    assert await spool.append([sms()], ROOM) == 0
 
 
 @ensureDeferred
 async def test_the_latest_that_are_done_can_be_found_and_older_ones_are_forgotten():
     spool = opened(remembered=2)
     messages = [sms() for _ in range(3)]
-    await spool.append(messages)
+    await spool.append(messages, ROOM)
     await finish(spool)
     with pytest.raises(UnknownMessage):
         await spool.find(messages[0].id)
@@ -84,7 +85,7 @@ async def test_the_latest_that_are_done_can_be_found_and_older_ones_are_forgotte
 async def test_the_id_of_one_that_is_done_is_not_taken_again():
     spool = opened()
     message = sms()
-    await spool.append([message])
+    await spool.append([message], ROOM)
     await finish(spool)
     with pytest.raises(ValueError, match="stored already"):
-        await spool.append([message])
+        await spool.append([message], ROOM)

@@ -19,12 +19,13 @@ from smsd.core.address import Msisdn, Originator
 from smsd.core.alphabet import DataCoding
 from smsd.core.errors import LeaseLost, SpoolRefused, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
-from smsd.core.message import Message
+from smsd.core.message import Message, What
 from smsd.core.query import Query
 from smsd.core.settle import begin
 from smsd.spool import schema
 from smsd.spool.sqlite import SqliteSpool
 from smsd.spool.table import _search
+from tests.messages import ROOM
 
 NOW = 1_700_000_000.0
 NUMBERS = count(1)
@@ -63,9 +64,9 @@ async def start(reactor: Any, path: Path):
     """Opens the spool again and again, as a daemon does; the last one is closed at the end."""
     started = []
 
-    def begin(now: float = NOW, busy_s: float = 0) -> SqliteSpool:
+    def begin(busy_s: float = 0) -> SqliteSpool:
         spool = SqliteSpool(str(path), reactor=reactor, busy_s=busy_s)
-        spool.open(now)
+        spool.open()
         started.append(spool)
         return spool
 
@@ -111,7 +112,7 @@ def commits(path: Path) -> int:
 @ensureDeferred
 async def test_a_message_is_in_the_file_when_its_append_returns(start, path):
     spool = start()
-    await spool.append([sms(id="A" * 26)])
+    await spool.append([sms(id="A" * 26)], ROOM)
     assert query(path, "SELECT id, state FROM message") == [("A" * 26, "queued")]
 
 
@@ -119,11 +120,11 @@ async def test_a_message_is_in_the_file_when_its_append_returns(start, path):
 async def test_a_message_that_was_answered_survives_a_crash(start, path, tmp_path, reactor):
     message = sms()
     spool = start()
-    await spool.append([message])
+    await spool.append([message], ROOM)
     for name in ("spool.db", "spool.db-wal"):  # what a crash leaves: the files, and nothing of the process
         (tmp_path / f"crashed-{name}").write_bytes((tmp_path / name).read_bytes())
     crashed = SqliteSpool(str(tmp_path / "crashed-spool.db"), reactor=reactor)
-    crashed.open(NOW)
+    crashed.open()
     assert await crashed.find(message.id) == message
     await crashed.close()
 
@@ -132,17 +133,18 @@ async def test_a_message_that_was_answered_survives_a_crash(start, path, tmp_pat
 async def test_what_was_being_sent_when_the_daemon_died_is_uncertain(start):
     waiting, sending, sent = sms(), sms(), sms()
     spool = start()
-    await spool.append([waiting, sending, sent])
+    await spool.append([waiting, sending, sent], ROOM)
     leases = await spool.lease(NOW, 3)
-    begun = [await spool.settle(lease, begin(lease.message, NOW + 1)) for lease in leases[1:]]
-    await spool.settle(begun[1], attrs.evolve(begun[1].message, state=State.SENT))
+    begun = [await spool.store(lease, begin(lease.message, NOW + 1, "test")) for lease in leases[1:]]
+    await spool.store(begun[1], attrs.evolve(begun[1].message, state=State.SENT))
     await spool.close()
 
-    spool = start(NOW + 60)
+    spool = start()
+    assert await spool.recover(NOW + 60) == 1
     found = await spool.find(sending.id)
     assert (found.state, found.changed_at, found.attempts) == (State.UNCERTAIN, NOW + 60, 1)
     assert [(event.at, event.state, event.what) for event in found.history] == [
-        (NOW + 60, State.UNCERTAIN, "interrupted")
+        (NOW + 60, State.UNCERTAIN, What.INTERRUPTED)
     ]
     depth = await spool.depth()
     assert {state: n for state, n in depth.items() if n} == dict.fromkeys(
@@ -156,23 +158,23 @@ async def test_what_was_being_sent_when_the_daemon_died_is_uncertain(start):
 async def test_a_restart_keeps_the_order_and_frees_what_was_leased(start):
     messages = [sms() for _ in range(5)]
     spool = start()
-    await spool.append(messages)
+    await spool.append(messages, ROOM)
     await spool.lease(NOW, 2)
     await spool.close()
     spool = start()
     assert [lease.message for lease in await spool.lease(NOW, 9)] == messages
-    assert await spool.append([sms()]) == 5
+    assert await spool.append([sms()], ROOM) == 5
 
 
 @ensureDeferred
 async def test_what_waits_goes_into_one_transaction(start, path):
     spool = start(busy_s=10)
-    await spool.append([sms() for _ in range(100)])
+    await spool.append([sms() for _ in range(100)], ROOM)
     leases = await spool.lease(NOW, 100)
     before = commits(path)
     with locked(path):  # so all of them wait
-        calls = [Deferred.fromCoroutine(spool.settle(each, begin(each.message, NOW))) for each in leases]
-        calls += [Deferred.fromCoroutine(spool.append([sms()])) for _ in range(400)]
+        calls = [Deferred.fromCoroutine(spool.store(each, begin(each.message, NOW, "test"))) for each in leases]
+        calls += [Deferred.fromCoroutine(spool.append([sms()], ROOM)) for _ in range(400)]
     await gatherResults(calls)
     assert query(path, "SELECT state, count(*) FROM message GROUP BY state") == [("queued", 400), ("sending", 100)]
     # Whatever the thread had taken before it had to wait, and all the rest.
@@ -182,12 +184,14 @@ async def test_what_waits_goes_into_one_transaction(start, path):
 @ensureDeferred
 async def test_a_full_disk_fails_every_call_and_changes_nothing(start, path):
     spool = start()
-    await spool.append([sms(), sms()])
+    await spool.append([sms(), sms()], ROOM)
     [lease, _] = await spool.lease(NOW, 2)
     before = await spool.depth()
     refused = [sms() for _ in range(10)]
     with full_disk(path):
-        calls = [spool.append([each]) for each in refused] + [spool.settle(lease, begin(lease.message, NOW))]
+        calls = [spool.append([each], ROOM) for each in refused] + [
+            spool.store(lease, begin(lease.message, NOW, "test"))
+        ]
         results = await DeferredList([Deferred.fromCoroutine(call) for call in calls], consumeErrors=True)
         assert [type(failure.value) for _, failure in results] == [SpoolUnavailable] * 11
         assert await spool.depth() == before
@@ -197,8 +201,8 @@ async def test_a_full_disk_fails_every_call_and_changes_nothing(start, path):
     assert (await spool.find(lease.message.id)).state is State.QUEUED
     # There is room again: everything goes on, and the lease was held all the while.
     assert await spool.lease(NOW, 9) == []
-    await spool.settle(lease, begin(lease.message, NOW))
-    assert await spool.append(refused) == 1
+    await spool.store(lease, begin(lease.message, NOW, "test"))
+    assert await spool.append(refused, ROOM) == 1
 
 
 @ensureDeferred
@@ -206,17 +210,17 @@ async def test_a_locked_file_fails_the_call_and_the_next_is_tried_anew(start, pa
     spool = start()
     with locked(path):
         with pytest.raises(SpoolUnavailable, match="locked"):
-            await spool.append([sms()])
+            await spool.append([sms()], ROOM)
         with pytest.raises(SpoolUnavailable, match="locked"):
             await spool.lease(NOW, 1)
-    assert await spool.append([sms()]) == 0
+    assert await spool.append([sms()], ROOM) == 0
 
 
 @ensureDeferred
 async def test_a_text_that_is_no_unicode_spoils_no_other_message(start):
     spool = start()
     good = [sms(), sms()]
-    calls = [Deferred.fromCoroutine(spool.append([each])) for each in (good[0], sms(body="\ud800"), good[1])]
+    calls = [Deferred.fromCoroutine(spool.append([each], ROOM)) for each in (good[0], sms(body="\ud800"), good[1])]
     results = await DeferredList(calls, consumeErrors=True)
     assert [is_done for is_done, _ in results] == [True, False, True]
     assert isinstance(results[1][1].value, ValueError)
@@ -226,11 +230,11 @@ async def test_a_text_that_is_no_unicode_spoils_no_other_message(start):
 @ensureDeferred
 async def test_a_message_that_was_canceled_from_outside_is_lost_to_its_taker(start, path):
     spool = start()
-    await spool.append([sms()])
+    await spool.append([sms()], ROOM)
     [lease] = await spool.lease(NOW, 1)
     query(path, "UPDATE message SET state = 'canceled', ready = NULL")
     with pytest.raises(LeaseLost) as lost:
-        await spool.settle(lease, begin(lease.message, NOW))
+        await spool.store(lease, begin(lease.message, NOW, "test"))
     assert lost.value.state == "canceled"
     assert (await spool.find(lease.message.id)).state is State.CANCELED
     query(path, "UPDATE message SET state = 'queued', ready = 1")
@@ -242,7 +246,7 @@ async def test_many_that_become_due_at_once_are_handed_out_best_priority_first(s
     spool = start()
     low = [sms(not_before=NOW + 1, priority=2) for _ in range(1200)]
     high = sms(not_before=NOW + 1, priority=0)
-    await spool.append([*low, high])
+    await spool.append([*low, high], ROOM)
     leases = [lease for _ in range(13) for lease in await spool.lease(NOW + 1, 100)]
     assert [lease.message.id for lease in leases] == [high.id, *(each.id for each in low)]
 
@@ -283,10 +287,10 @@ def test_a_page_is_found_through_an_index_and_never_by_scanning_or_sorting_the_m
 @ensureDeferred
 async def test_what_waits_for_its_time_is_not_in_the_line(start, path):
     spool = start()
-    await spool.append([sms(), sms(not_before=NOW + 1)])
+    await spool.append([sms(), sms(not_before=NOW + 1)], ROOM)
     [lease] = await spool.lease(NOW, 9)
     assert query(path, "SELECT count(*) FROM message WHERE ready = 1") == [(1,)]
-    await spool.settle(lease, begin(lease.message, NOW))
+    await spool.store(lease, begin(lease.message, NOW, "test"))
     assert query(path, "SELECT count(*) FROM message WHERE ready = 1") == [(0,)]
 
 
@@ -309,7 +313,7 @@ async def test_the_same_file_by_another_name_is_refused_too(start, path, reactor
     other_name = path.parent / "link.db"
     other_name.symlink_to(path)
     with pytest.raises(SpoolRefused, match="in use"):
-        SqliteSpool(str(other_name), reactor=reactor).open(NOW)
+        SqliteSpool(str(other_name), reactor=reactor).open()
 
 
 @pytest.mark.parametrize("pragma", ["application_id = 7", "application_id = 0"])
@@ -319,21 +323,21 @@ def test_the_file_of_another_program_is_refused_and_left_as_it_is(reactor, path,
     before = path.read_bytes()
     spool = SqliteSpool(str(path), reactor=reactor)
     with pytest.raises(SpoolRefused, match=r"spool\.db: the file belongs to another program"):
-        spool.open(NOW)
+        spool.open()
     assert path.read_bytes() == before
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(reactor, path):
     path.write_bytes(b"Dear diary, " * 1000)
     with pytest.raises(SpoolRefused, match="not a database"):
-        SqliteSpool(str(path), reactor=reactor).open(NOW)
+        SqliteSpool(str(path), reactor=reactor).open()
     assert path.read_bytes() == b"Dear diary, " * 1000
 
 
 def test_a_path_that_is_a_folder_is_refused(reactor, path):
     path.mkdir()
     with pytest.raises(SpoolRefused, match="Is a directory"):
-        SqliteSpool(str(path), reactor=reactor).open(NOW)
+        SqliteSpool(str(path), reactor=reactor).open()
 
 
 @ensureDeferred
@@ -342,14 +346,14 @@ async def test_a_refused_file_can_be_opened_once_the_reason_is_gone(start, path)
     with pytest.raises(SpoolRefused):
         start()
     path.unlink()
-    assert await start().append([sms()]) == 0
+    assert await start().append([sms()], ROOM) == 0
 
 
 @ensureDeferred
 async def test_a_file_whose_making_was_cut_short_is_made_anew(start, path):
     query(path, "PRAGMA journal_mode = WAL")
     assert path.stat().st_size > 0
-    assert await start().append([sms()]) == 0
+    assert await start().append([sms()], ROOM) == 0
 
 
 @ensureDeferred
@@ -365,7 +369,7 @@ async def test_a_newer_schema_is_refused(start, path):
 async def test_an_upgrade_runs_what_is_missing_and_keeps_the_messages(start, path):
     message = sms()
     spool = start()
-    await spool.append([message])
+    await spool.append([message], ROOM)
     await spool.close()
     known = schema.migrations()
     upgraded = [*known, "ALTER TABLE message ADD COLUMN colour TEXT;\nUPDATE message SET colour = 'red';"]
@@ -385,15 +389,15 @@ async def test_an_upgrade_that_fails_changes_nothing(start, path):
         schema.prepare(connection, [*known, "ALTER TABLE message ADD COLUMN colour TEXT;\nNONSENSE;"])
     assert query(path, "PRAGMA user_version") == [(len(known),)]
     assert "colour" not in query(path, "SELECT sql FROM sqlite_schema WHERE name = 'message'")[0][0]
-    assert await start().append([sms()]) == 0
+    assert await start().append([sms()], ROOM) == 0
 
 
 @ensureDeferred
 async def test_missing_folders_are_made_and_nobody_else_may_read(reactor, tmp_path):
     path = tmp_path / "var" / "spool" / "smsd.db"
     spool = SqliteSpool(str(path), reactor=reactor)
-    spool.open(NOW)
-    await spool.append([sms()])
+    spool.open()
+    await spool.append([sms()], ROOM)
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in [path.parent, *path.parent.iterdir()]}
     assert modes == {
         "spool": 0o700,
@@ -422,7 +426,7 @@ def test_the_ledger_reads_only(path):
 @ensureDeferred
 async def test_a_close_leaves_one_file_and_no_thread(start, path):
     spool = start()
-    await spool.append([sms()])
+    await spool.append([sms()], ROOM)
     await spool.find((await spool.lease(NOW, 1))[0].message.id)
     assert sum("smsd-spool" in thread.name for thread in threading.enumerate()) == 2
     await spool.close()
@@ -434,7 +438,7 @@ async def test_a_close_leaves_one_file_and_no_thread(start, path):
 async def test_a_search_is_not_held_up_by_what_is_being_written(start, path):
     message = sms()
     spool = start()
-    await spool.append([message])
+    await spool.append([message], ROOM)
     with locked(path):
         assert await spool.find(message.id) == message
 
@@ -445,3 +449,33 @@ async def test_a_ledger_that_cannot_be_read_is_unavailable(start, path):
     query(path, "ALTER TABLE message RENAME TO elsewhere")
     with pytest.raises(SpoolUnavailable, match="no such table"):
         await spool.find("A" * 26)
+
+
+@ensureDeferred
+async def test_a_file_with_a_second_name_is_refused(start, path):
+    await start().close()
+    (path.parent / "other.db").hardlink_to(path)
+    with pytest.raises(SpoolRefused, match="hard link"):
+        start()
+
+
+@ensureDeferred
+async def test_a_second_daemon_is_refused_also_when_the_lock_file_was_removed(start, path):
+    start()
+    Path(f"{path}.lock").unlink()
+    with pytest.raises(SpoolRefused, match="is in use"):
+        start()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+@ensureDeferred
+async def test_nothing_is_promised_once_the_file_is_gone(start, path, replaced):
+    spool = start()
+    await spool.append([sms()], ROOM)
+    path.rename(path.with_suffix(".away"))
+    if replaced:
+        path.touch()
+    with pytest.raises(SpoolUnavailable, match="removed or replaced"):
+        await spool.append([sms()], ROOM)
+    path.with_suffix(".away").replace(path)
+    assert await spool.append([sms()], ROOM) == 1
