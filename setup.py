@@ -20,6 +20,7 @@ setup(
         "jsonschema>=4.23",
         "klein>=24.8",
         "messagebird>=2.2,<3",
+        "pyjwt>=2.8",
         "python-ulid>=3.0",
         "requests>=2.32",
         "treq>=24.9",

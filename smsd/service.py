@@ -13,11 +13,13 @@ from twisted.web.resource import IResource
 from ulid import ULID
 
 from smsd.api.auth import Keyring
+from smsd.api.hooks import Hooks
 from smsd.api.routes import Api
 from smsd.api.site import site
 from smsd.core.retry import Backoff
 from smsd.core.settle import Policy
 from smsd.gateway.messagebird import IGatewayReactor, MessageBirdGateway
+from smsd.gateway.webhook import public_url, status_report, verify
 from smsd.pipeline.feeder import Feeder
 from smsd.pipeline.hold import Hold
 from smsd.pipeline.intake import Intake
@@ -25,6 +27,7 @@ from smsd.pipeline.lane import Lane
 from smsd.pipeline.operations import Operations
 from smsd.pipeline.pacer import Pacer
 from smsd.pipeline.recovery import Recovery
+from smsd.pipeline.reports import Reports
 from smsd.pipeline.sender import Sender
 from smsd.pipeline.throttle import PermitThrottle
 from smsd.pipeline.window import Window
@@ -83,6 +86,7 @@ class Dispatch:
             threads=throttle.permits,
             timeout_s=settings.timeout,
             now=now,
+            report_url=settings.public_url and settings.public_url + "/messagebird/status",
             monotonic=reactor.seconds,
         )
         self.hold = Hold(backoff=probing, **told)
@@ -169,6 +173,11 @@ class Daemon(Service):
             intake=self._intake,
             ledger=self._store,
             operations=Operations(ledger=self._store, now=self._now, wake=self._dispatch.wake, reporter=reporter),
+            hooks=Hooks(
+                reports=Reports(ledger=self._store, clock=self._reactor, now=self._now, reporter=reporter),
+                read=status_report,
+                verify=self._verify,
+            ),
             keyring=Keyring({each.name: each.key.reveal().encode() for each in settings.api_keys}),
             now=self._now,
             trouble=self._trouble,
@@ -217,6 +226,11 @@ class Daemon(Service):
             failed[0].raiseException()
         self._ports.append(listening[0])
         return listening[0]
+
+    def _verify(self, *, signature: str, uri: bytes, body: bytes) -> None:
+        key, base = self._settings.signing_key, self._settings.public_url
+        if key is not None and base is not None:
+            verify(key.reveal(), signature=signature, url=public_url(base, uri), body=body)
 
     def _trouble(self) -> str:
         if not self._intake.is_open:

@@ -18,8 +18,10 @@ from smsd.core.errors import (
     SpoolFull,
     SpoolRefused,
     SpoolUnavailable,
+    StillSending,
     UnknownMessage,
 )
+from smsd.core.report import BadReport, BadSignature
 
 #: Seconds after which a client may try again while the spool cannot write.
 RETRY_UNAVAILABLE_S = 5
@@ -67,6 +69,12 @@ def answer_to(error: BaseException | None) -> Answer:
             return wrong(400, str(error), errors=problems)
         case InvalidSubmission() | InvalidAddress():
             return wrong(400, str(error))
+        case BadReport():
+            return wrong(400, str(error))
+        case BadSignature():
+            return wrong(401, str(error))
+        case StillSending():
+            return wrong(503, str(error), {"Retry-After": str(RETRY_UNAVAILABLE_S)})
         case Unauthorised():
             return wrong(401, "Unauthorised key", {"WWW-Authenticate": 'ApiKey header="X-API-Key"'})
         case NotFound():

@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 
 from smsd.api.auth import Keyring
+from smsd.api.hooks import Hooks
 from smsd.api.problems import Answer, NotJson, answer_to, ok
 from smsd.api.queries import cursor, read_query
 from smsd.api.validation import InvalidBody, Problem, SmsBody, read_json
@@ -32,6 +33,7 @@ class Api:
         intake: Intake,
         ledger: ILedger,
         operations: Operations,
+        hooks: Hooks,
         keyring: Keyring,
         now: Callable[[], float],
         trouble: Callable[[], str],
@@ -40,6 +42,7 @@ class Api:
         self._intake = intake
         self._ledger = ledger
         self._operations = operations
+        self._hooks = hooks
         self._keyring = keyring
         self._now = now
         self._trouble = trouble
@@ -98,6 +101,11 @@ class Api:
             raise InvalidBody(Problem(pointer="", message="The body is invalid: 'Must be a JSON object'"))
         count = await self._operations.replay_all(read_query(given))
         return _answered(request, Answer(code=200, body=ok("The dead letters are queued again", count=count)))
+
+    @app.route("/messagebird/status", methods=["GET", "POST"])
+    async def status_report(self, request: IRequest) -> bytes:
+        """Take a status report from the provider; its signature is its key."""
+        return _answered(request, await self._hooks.status(request))
 
     @app.route("/health", methods=["GET"])
     def get_health(self, request: IRequest) -> bytes:

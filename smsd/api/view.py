@@ -5,6 +5,7 @@ from typing import Any
 
 from smsd.core.lifecycle import State
 from smsd.core.message import Event, Message, What
+from smsd.core.report import Delivery
 
 
 def moment(at: float | None) -> str | None:
@@ -34,7 +35,19 @@ def shown(message: Message) -> dict[str, Any]:
         "valid_until": moment(message.valid_until),
         "provider_id": message.provider_id or None,
         "error": message.error or None,
+        "deliveries": [_delivery(each) for each in message.deliveries],
         "history": [_line(event) for event in (_acceptance(message), *message.history)],
+    }
+
+
+def _delivery(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "recipient": int(delivery.recipient.digits),
+        "status": delivery.status.value,
+        "at": moment(delivery.at),
+        "reason": delivery.reason or None,
+        "error_code": delivery.error_code,
+        "network": delivery.network or None,
     }
 
 

@@ -62,6 +62,13 @@ class Closing(SmsdError):
 
 
 @attrs.frozen(kw_only=True)
+class StillSending(SmsdError):
+    """Message {id} is being sent: its answer is not written down yet."""
+
+    id: str
+
+
+@attrs.frozen(kw_only=True)
 class LeaseLost(SmsdError):
     """Message {id} is no longer ours to send: it is {state}."""
 

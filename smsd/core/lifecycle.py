@@ -22,7 +22,8 @@ class State(enum.Enum):
 
 #: The whole life of a message. What is not listed is not allowed.
 TRANSITIONS: Final[dict[State, frozenset[State]]] = {
-    State.QUEUED: frozenset({State.SENDING, State.EXPIRED, State.CANCELED}),
+    # To sent without sending: a status report shows that the provider has it after all.
+    State.QUEUED: frozenset({State.SENDING, State.SENT, State.EXPIRED, State.CANCELED}),
     State.SENDING: frozenset({State.SENT, State.QUEUED, State.DEAD, State.UNCERTAIN}),
     State.UNCERTAIN: frozenset({State.SENT, State.QUEUED, State.DEAD}),
     State.SENT: frozenset({State.DELIVERED, State.UNDELIVERED}),

@@ -8,6 +8,7 @@ import attrs
 from smsd.core.address import Msisdn, Originator
 from smsd.core.alphabet import DataCoding
 from smsd.core.lifecycle import OPEN, State
+from smsd.core.report import Delivery
 
 #: MessageBird takes at most 50 recipients in a request.
 MAX_RECIPIENTS: Final = 50
@@ -40,6 +41,8 @@ class What(enum.Enum):
     NOT_FOUND = "not found"  #: the provider does not have it: once more
     UNTOLD = "cannot be told"  #: the provider cannot tell whether it has it: once more
     HELD_BACK = "held back"  #: the provider takes nothing from us; the message is not at fault
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
     EXPIRED = "expired"
     CANCELED = "canceled"
     REPLAYED = "replayed"
@@ -82,6 +85,7 @@ class Message:
     attempted_at: float | None = None  #: UTC epoch seconds; when the last attempt began
     sent_at: float | None = None  #: UTC epoch seconds; when the provider said that it took it
     provider_id: str = ""  #: theirs
+    deliveries: tuple[Delivery, ...] = ()  #: what status reports told, one a recipient, by number
     error: str = ""  #: why it is not sent, in the provider's words
     history: tuple[Event, ...] = ()  #: oldest first, at most MAX_HISTORY
 

@@ -5,6 +5,8 @@ from typing import Final, assert_never
 
 import attrs
 
+from smsd.core import report as reports
+from smsd.core.errors import StillSending
 from smsd.core.lifecycle import OPEN, State, advance
 from smsd.core.message import MAX_HISTORY, Event, Message, What
 from smsd.core.outcome import (
@@ -19,6 +21,7 @@ from smsd.core.outcome import (
     Refused,
     Unanswered,
 )
+from smsd.core.report import DeliveryStatus, Report
 from smsd.core.retry import Backoff
 
 #: Seconds after which a lookup that keeps failing is called "cannot be told".
@@ -95,6 +98,28 @@ def settle(message: Message, outcome: Outcome, now: float, policy: Policy, draw:
 def abandon(message: Message, now: float) -> Message:
     """The message when whoever was sending it is gone: it may have been taken."""
     return _move(message, State.UNCERTAIN, now, What.INTERRUPTED, error="the daemon stopped while it was being sent")
+
+
+def reported(message: Message, report: Report, now: float) -> Message:
+    """The message after a status report came at ``now``; itself, when the report says nothing new.
+
+    A report on a message of which we do not know that the provider has it shows that it does. Raises StillSending
+    while the answer to its attempt is not written down.
+    """
+    if message.state is State.SENDING:
+        raise StillSending(id=message.id)
+    deliveries, state = reports.reported(message.recipients, message.deliveries, report)
+    if deliveries is message.deliveries:
+        return message
+    if message.state is State.UNCERTAIN or (message.state is State.QUEUED and message.attempts):
+        message = _sent(message, report.provider_id, now, What.FOUND, sent_at=message.attempted_at)
+    after = attrs.evolve(message, deliveries=deliveries)
+    if state is None or message.state is not State.SENT:
+        return after
+    if state is State.DELIVERED:
+        return _move(after, state, now, What.DELIVERED)
+    failed = [each.words() for each in deliveries if each.status is not DeliveryStatus.DELIVERED]
+    return _move(after, state, now, What.UNDELIVERED, error="; ".join(failed))
 
 
 def clear_up(

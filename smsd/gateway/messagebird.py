@@ -73,11 +73,13 @@ class MessageBirdGateway:
         threads: int,
         timeout_s: float,
         now: Callable[[], float],
+        report_url: str | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._key = key
         self._reactor = reactor
         self._now = now
+        self._report_url = report_url
         self._monotonic = monotonic
         self._http = SessionClient(url, key, read_s=timeout_s, clock=monotonic)
         self._client = Client(key, http_client=self._http)
@@ -169,7 +171,7 @@ class MessageBirdGateway:
         return ask(self._client, "GET", lambda: self._query(message, offset))
 
     def _order(self, message: Message) -> dict[str, Any]:
-        order = {
+        order: dict[str, Any] = {
             "originator": message.originator.text,
             "recipients": ",".join(recipient.digits for recipient in message.recipients),
             "body": message.body,
@@ -177,6 +179,8 @@ class MessageBirdGateway:
             "reference": message.id,
             "datacoding": message.coding.value,
         }
+        if self._report_url is not None:
+            order["reportUrl"] = self._report_url
         if message.valid_until is None:
             return order
         # At least 1: without a validity it would live for the provider's 48 hours.

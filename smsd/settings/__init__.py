@@ -67,6 +67,19 @@ class Settings:
         f"Where MessageBird answers: {MESSAGEBIRD_ADDRESS} when there is a key, else the built-in sandbox.",
         example=MESSAGEBIRD_ADDRESS,
     )
+    public_url: str | None = setting(
+        HTTP_URL,
+        None,
+        "Where the provider reaches this daemon from outside; with it status reports are asked for.",
+        example="https://sms.example.com",
+    )
+    signing_key: Secret | None = setting(
+        SECRET,
+        None,
+        "What MessageBird signs its calls with; without it a status report is believed if its message exists.",
+        secret=True,
+        example="XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
+    )
     rate: float = setting(
         number(above=0, most=500),
         "1",
@@ -146,6 +159,11 @@ def _conflicts(settings: Settings) -> Iterator[tuple[set[str], str]]:
             {"retry_base", "retry_cap"},
             f"SMSD_RETRY_CAP is {settings.retry_cap:g} s; it must be at least SMSD_RETRY_BASE, "
             f"{settings.retry_base:g} s.",
+        )
+    if settings.signing_key is not None and settings.public_url is None:
+        yield (
+            {"signing_key", "public_url"},
+            "SMSD_SIGNING_KEY needs SMSD_PUBLIC_URL: the address that was called is a part of what is signed.",
         )
     key = settings.messagebird_key
     live = key is not None and not key.reveal().startswith(TEST_PREFIX)

@@ -8,6 +8,7 @@ from smsd.core.address import Msisdn, Originator
 from smsd.core.alphabet import DataCoding
 from smsd.core.lifecycle import State
 from smsd.core.message import Event, Message, Priority, What
+from smsd.core.report import Delivery, DeliveryStatus
 
 #: Version of the stored form. A change of it needs a reader for what was written before.
 FORM: Final = 1
@@ -37,6 +38,7 @@ LIFE: Final = (
     "attempted_at",
     "sent_at",
     "provider_id",
+    "deliveries",
     "error",
     "history",
 )
@@ -67,6 +69,7 @@ def life(message: Message) -> Row:
         message.attempted_at,
         message.sent_at,
         message.provider_id,
+        _JSON.encode([_delivery(each) for each in message.deliveries]),
         message.error,
         _JSON.encode(events),
         _ready(message),
@@ -77,7 +80,7 @@ def from_row(row: Sequence[Any]) -> Message:
     """The message in ``row``, which holds the values of FIELDS. Raises ValueError if a newer smsd has written it."""
     form, id, recipients, originator, body, coding, segments, api_key, accepted_at, *more = row
     priority, reference, valid_until, state, changed_at, not_before, gateway, attempts, *last = more
-    attempted_at, sent_at, provider_id, error, history = last
+    attempted_at, sent_at, provider_id, deliveries, error, history = last
     if form != FORM:
         raise ValueError(f"this smsd reads form {FORM} of a stored message, not {form}")
     return Message(
@@ -100,6 +103,7 @@ def from_row(row: Sequence[Any]) -> Message:
         attempted_at=attempted_at,
         sent_at=sent_at,
         provider_id=provider_id,
+        deliveries=tuple(_read_delivery(*each) for each in json.loads(deliveries)),
         error=error,
         history=tuple(
             Event(at=at, state=State(state), what=What(what), detail=detail)
@@ -129,6 +133,22 @@ def _ready(message: Message) -> int | None:
     if message.state not in _LEASABLE:
         return None
     return int(is_ready(message))
+
+
+def _delivery(delivery: Delivery) -> tuple[Any, ...]:
+    code, network = delivery.error_code, delivery.network
+    return delivery.recipient.digits, delivery.status.value, delivery.at, delivery.reason, code, network
+
+
+def _read_delivery(digits: str, status: str, at: float, reason: str, code: int | None, network: str) -> Delivery:
+    return Delivery(
+        recipient=Msisdn(digits),
+        status=DeliveryStatus(status),
+        at=at,
+        reason=reason,
+        error_code=code,
+        network=network,
+    )
 
 
 def is_ready(message: Message) -> bool:

@@ -23,6 +23,7 @@ CREATE TABLE message (
     attempted_at REAL,                  -- when the last attempt began; NULL: never
     sent_at      REAL,                  -- when the provider took it; NULL: it has not
     provider_id  TEXT    NOT NULL,      -- the provider's id, or empty
+    deliveries   TEXT    NOT NULL,      -- JSON array of [MSISDN, status, at, reason, error code, network], by MSISDN
     error        TEXT    NOT NULL,      -- why it is not sent, in the provider's words, or empty
     history      TEXT    NOT NULL,      -- JSON array of [at, state, what, detail], oldest first
     ready        INTEGER                -- 1: in line; 0: its time has not come; NULL: it has no turn in this state

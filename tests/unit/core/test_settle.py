@@ -1,11 +1,24 @@
 import attrs
 import pytest
 
+from smsd.core.address import Msisdn
+from smsd.core.errors import StillSending
 from smsd.core.lifecycle import State
-from smsd.core.message import MAX_HISTORY
+from smsd.core.message import MAX_HISTORY, Message
 from smsd.core.outcome import Accepted, Found, HeldOff, LookupFailed, NotFound, Postponed, Refused, Unanswered
+from smsd.core.report import DeliveryStatus, Report
 from smsd.core.retry import Backoff
-from smsd.core.settle import LOOKUP_PATIENCE_S, Doubt, Policy, abandon, begin, clear_up, expire, settle
+from smsd.core.settle import (
+    LOOKUP_PATIENCE_S,
+    Doubt,
+    Policy,
+    abandon,
+    begin,
+    clear_up,
+    expire,
+    reported,
+    settle,
+)
 from tests.messages import message
 
 BACKOFF = Backoff(base_s=1.0, cap_s=300.0)
@@ -110,3 +123,46 @@ def test_a_message_past_its_validity_expires() -> None:
     assert not stale.is_stale(49.9)
     assert stale.is_stale(50.0)
     assert expire(stale, 50.0).state is State.EXPIRED
+
+
+def report(status: DeliveryStatus, recipient: str = "31633450007") -> Report:
+    return Report(reference="01TEST", recipient=Msisdn(recipient), status=status, at=150.0, provider_id="p1")
+
+
+def test_a_report_on_what_is_being_sent_has_to_wait() -> None:
+    with pytest.raises(StillSending):
+        reported(SENDING, report(DeliveryStatus.DELIVERED), 160.0)
+
+
+@pytest.mark.parametrize("doubted", [UNCERTAIN, settle(SENDING, Postponed(reason="429"), 101.0, PATIENT, 0.5)])
+def test_a_report_shows_that_the_provider_has_it_after_all(doubted: Message) -> None:
+    sent = reported(doubted, report(DeliveryStatus.BUFFERED), 160.0)
+    assert (sent.state, sent.provider_id) == (State.SENT, "p1")
+
+
+def test_a_report_on_what_was_never_tried_changes_no_state() -> None:
+    assert reported(message(), report(DeliveryStatus.DELIVERED), 160.0).state is State.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("statuses", "state"),
+    [
+        ([DeliveryStatus.DELIVERED], State.SENT),
+        ([DeliveryStatus.DELIVERED, DeliveryStatus.DELIVERED], State.DELIVERED),
+        ([DeliveryStatus.EXPIRED, DeliveryStatus.DELIVERED], State.UNDELIVERED),
+    ],
+)
+def test_a_message_to_two_is_delivered_when_both_have_it(statuses: list[DeliveryStatus], state: State) -> None:
+    numbers = ["31633450007", "31633450008"]
+    both = attrs.evolve(SENDING, recipients=tuple(map(Msisdn, numbers)))
+    after = settle(both, Accepted(provider_id="p1"), 101.0, PATIENT, 0.5)
+    for status, number in zip(statuses, numbers, strict=False):
+        after = reported(after, report(status, number), 160.0)
+    assert after.state is state
+
+
+def test_a_repeated_report_changes_nothing() -> None:
+    sent = settle(SENDING, Accepted(provider_id="p1"), 101.0, PATIENT, 0.5)
+    once = reported(sent, report(DeliveryStatus.DELIVERED), 160.0)
+    assert reported(once, report(DeliveryStatus.DELIVERED), 170.0) is once
+    assert reported(once, report(DeliveryStatus.EXPIRED), 170.0) is once
