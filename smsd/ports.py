@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 from zope.interface import Interface
 
+from smsd.core.claim import Claim, Claimed
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.notice import Notice
@@ -23,12 +24,19 @@ class Lease:
 class IInbox(Interface):
     """Where the accepting half leaves messages."""
 
-    async def append(messages: Sequence[Message], limit: int) -> int:
+    async def append(messages: Sequence[Message], limit: int, claim: Claim | None = None) -> int:
         """Keep ``messages``, all or none; returns when they are durable.
 
         The answer is how many are ahead of the first one: in line at that moment, of its priority or a better one.
-        Raises SpoolFull if more than ``limit`` would then be queued, SpoolUnavailable, and ValueError for what cannot
-        be stored (an id that is there already).
+        With a ``claim`` its key is taken in the same step, and Claimed is raised if it was taken before: then nothing
+        is kept. Raises SpoolFull if more than ``limit`` would then be queued, SpoolUnavailable, and ValueError for
+        what cannot be stored (an id that is there already).
+        """
+
+    async def claimed(api_key: str, key: str, now: float) -> Claimed | None:
+        """What the idempotency key ``key`` of the API key named ``api_key`` stands for at ``now``, if anything.
+
+        Raises SpoolUnavailable.
         """
 
     async def depth() -> Mapping[State, int]:

@@ -1,13 +1,13 @@
 """Composes the daemon: the only place that names concrete classes."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IReactorTime
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 from ulid import ULID
@@ -20,6 +20,7 @@ from smsd.core.retry import Backoff
 from smsd.core.settle import Policy
 from smsd.gateway.messagebird import IGatewayReactor, MessageBirdGateway
 from smsd.gateway.webhook import public_url, status_report, verify
+from smsd.listening import address_of, close, listen
 from smsd.pipeline.feeder import Feeder
 from smsd.pipeline.hold import Hold
 from smsd.pipeline.intake import Intake
@@ -35,7 +36,7 @@ from smsd.ports import IEngine, IReporter
 from smsd.reporting.log import LogReporter
 from smsd.sandbox.messagebird import MessageBirdSandbox
 from smsd.sandbox.terminal import show, welcome
-from smsd.settings import SANDBOX_KEY, Settings, SettingsError
+from smsd.settings import SANDBOX_KEY, Settings
 from smsd.settings.types import MemorySpoolUrl, SpoolUrl, SqliteSpoolUrl
 from smsd.spool.memory import MemorySpool
 from smsd.spool.sqlite import SqliteSpool
@@ -164,36 +165,20 @@ class Daemon(Service):
             inbox=self._store,
             rate=settings.rate,
             backlog_limit=settings.backlog_limit,
+            idempotency_s=settings.idempotency * 3600,
             new_id=lambda: str(ULID()),
             now=self._now,
             wake=self._dispatch.wake,
             reporter=reporter,
         )
-        api = Api(
-            intake=self._intake,
-            ledger=self._store,
-            operations=Operations(ledger=self._store, now=self._now, wake=self._dispatch.wake, reporter=reporter),
-            hooks=Hooks(
-                reports=Reports(ledger=self._store, clock=self._reactor, now=self._now, reporter=reporter),
-                read=status_report,
-                verify=self._verify,
-            ),
-            keyring=Keyring({each.name: each.key.reveal().encode() for each in settings.api_keys}),
-            now=self._now,
-            trouble=self._trouble,
-        )
         # Listening first: it may be refused, and nothing has been begun yet.
-        listening = self._listen(settings.listen, api.app.resource())
+        address = self._serve(settings.listen, self._api(reporter).app.resource())
         self._store.open()
         self._dispatch.start()
-        self._log.info("listening on {address}, spool {spool}", address=_address(listening), spool=settings.spool)
+        self._log.info("listening on {address}, spool {spool}", address=address, spool=settings.spool)
         if settings.sandboxed:
-            welcome(
-                daemon=_address(listening).replace("127.0.0.1", "localhost"),
-                sandbox=url,
-                data=str(settings.spool),
-                api_key=settings.api_keys[0].key.reveal(),
-            )
+            key = settings.api_keys[0].key.reveal()
+            welcome(daemon=address, sandbox=url, data=str(settings.spool), api_key=key)
 
     def stopService(self) -> Deferred[None]:
         """Take nothing more, send to the end what is under way, close."""
@@ -202,30 +187,35 @@ class Daemon(Service):
 
     async def _stop(self) -> None:
         self._intake.is_open = False
-        sandbox, api = self._ports[:-1], self._ports[-1]
-        await _ended(api)
+        *sandbox, api = self._ports
+        await close(api)
         await self._dispatch.stop()
         await self._store.close()
         for port in sandbox:
-            await _ended(port)
+            await close(port)
+
+    def _api(self, reporter: IReporter) -> Api:
+        store = self._store
+        reports = Reports(ledger=store, clock=self._reactor, now=self._now, reporter=reporter)
+        return Api(
+            intake=self._intake,
+            inbox=store,
+            ledger=store,
+            operations=Operations(ledger=store, now=self._now, wake=self._dispatch.wake, reporter=reporter),
+            hooks=Hooks(reports=reports, read=status_report, verify=self._verify),
+            keyring=Keyring({each.name: each.key.reveal().encode() for each in self._settings.api_keys}),
+            now=self._now,
+            defer=partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool()),
+            trouble=self._trouble,
+        )
 
     def _start_sandbox(self) -> str:
         sandbox = MessageBirdSandbox(clock=self._reactor, now=self._now, deliver=show, access_key=SANDBOX_KEY.reveal())
-        return _address(self._listen(self._settings.sandbox, sandbox.resource()))
+        return self._serve(self._settings.sandbox, sandbox.resource())
 
-    def _listen(self, endpoint: str, resource: IResource) -> IListeningPort:
-        listening: list[IListeningPort] = []
-        failed: list[Any] = []
-        try:
-            server = serverFromString(self._reactor, endpoint)
-        except ValueError as error:
-            raise SettingsError(problems=(f"{endpoint} is no endpoint to listen on: {error}.",)) from error
-        begun = server.listen(site(resource, self._reactor))
-        begun.addCallbacks(listening.append, failed.append)
-        if failed:
-            failed[0].raiseException()
-        self._ports.append(listening[0])
-        return listening[0]
+    def _serve(self, endpoint: str, resource: IResource) -> str:
+        self._ports.append(listen(self._reactor, endpoint, site(resource, self._reactor)))
+        return address_of(self._ports[-1])
 
     def _verify(self, *, signature: str, uri: bytes, body: bytes) -> None:
         key, base = self._settings.signing_key, self._settings.public_url
@@ -238,14 +228,3 @@ class Daemon(Service):
         if self._dispatch.hold.reason:
             return f"The provider takes nothing: {self._dispatch.hold.reason}"
         return self._dispatch.spool_trouble()
-
-
-async def _ended(port: IListeningPort) -> None:
-    stopped = port.stopListening()
-    if stopped is not None:
-        await stopped
-
-
-def _address(port: IListeningPort) -> str:
-    host = port.getHost()
-    return f"http://{host.host}:{host.port}" if isinstance(host, IPv4Address | IPv6Address) else str(host)

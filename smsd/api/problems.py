@@ -13,6 +13,7 @@ from smsd.core.errors import (
     Closing,
     InvalidAddress,
     InvalidSubmission,
+    KeyReused,
     LeaseLost,
     NotAllowed,
     SpoolFull,
@@ -88,6 +89,8 @@ def answer_to(error: BaseException | None) -> Answer:
             return wrong(409, str(error), state=error.state)
         case BodyTooLarge():
             return wrong(413, str(error))
+        case KeyReused():
+            return wrong(422, str(error))
         case NotJson():
             return wrong(415, "The body must be sent as Content-Type: application/json")
         case SpoolFull():

@@ -74,6 +74,7 @@ _READERS: Final[Mapping[str, tuple[str, Callable[[Any], Any], str]]] = {
     "recipient": ("recipient", Msisdn.parse, "Must be a valid MSISDN"),
     "originator": ("originator", _text, "Must be a text"),
     "reference": ("reference", _text, "Must be a text"),
+    "batch": ("batch", _text, "Must be the id of a broadcast"),
     "api_key": ("api_key", _text, "Must be the name of an API key"),
     "since": ("since", _moment, "Must be an RFC 3339 time with an offset"),
     "until": ("until", _moment, "Must be an RFC 3339 time with an offset"),

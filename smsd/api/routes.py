@@ -1,22 +1,24 @@
 """The HTTP routes of smsd."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from klein import Klein
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 
 from smsd.api.auth import Keyring
 from smsd.api.hooks import Hooks
+from smsd.api.posting import Posting
 from smsd.api.problems import Answer, NotJson, answer_to, ok
 from smsd.api.queries import cursor, read_query
-from smsd.api.validation import InvalidBody, Problem, SmsBody, read_json
-from smsd.api.view import moment, shown
+from smsd.api.validation import InvalidBody, Problem, read_json
+from smsd.api.view import shown, shown_whole
 from smsd.pipeline.intake import Intake
 from smsd.pipeline.operations import Operations
-from smsd.ports import ILedger
+from smsd.ports import IInbox, ILedger
 
 _JSON_TYPE: Final = b"application/json"
 
@@ -31,45 +33,40 @@ class Api:
         self,
         *,
         intake: Intake,
+        inbox: IInbox,
         ledger: ILedger,
         operations: Operations,
         hooks: Hooks,
         keyring: Keyring,
         now: Callable[[], float],
+        defer: Callable[..., Deferred[Any]],
         trouble: Callable[[], str],
     ) -> None:
-        """``trouble`` says why messages cannot be taken or sent right now, and is empty while they can."""
-        self._intake = intake
+        """``defer`` calls a function in a thread.
+
+        ``trouble`` says why messages cannot be taken or sent right now, and is empty while they can.
+        """
+        self._posting = Posting(intake=intake, inbox=inbox, now=now, defer=defer)
         self._ledger = ledger
         self._operations = operations
         self._hooks = hooks
         self._keyring = keyring
-        self._now = now
         self._trouble = trouble
-        self._body = SmsBody()
 
     @app.route("/sms", methods=["POST"])
     async def post_sms(self, request: IRequest) -> bytes:
-        """Take one SMS: 200 once it is durable."""
+        """Take one SMS, an array or a broadcast: 200 once all of it is durable."""
         api_key = self._authorised(request)
         _must_be_json(request)
-        submission = self._body.parse(request.content.read(), self._now())
-        receipt = await self._intake.accept(submission, api_key)
-        message = receipt.message
-        body = ok(
-            "Your SMS is being handled",
-            id=message.id,
-            segments=message.segments,
-            position=receipt.position,
-            eta=moment(receipt.eta),
-        )
-        return _answered(request, Answer(code=200, body=body, headers={"Location": f"/sms/{message.id}"}))
+        key = request.requestHeaders.getRawHeaders(b"idempotency-key", [None])[0]
+        header = None if key is None else key.decode("latin-1")
+        return _answered(request, await self._posting.take(request.content.read(), api_key, header))
 
     @app.route("/sms/<id>", methods=["GET"])
     async def get_sms(self, request: IRequest, id: str) -> bytes:
         """Show one SMS."""
         self._authorised(request)
-        return _answered(request, Answer(code=200, body=shown(await self._ledger.find(id))))
+        return _answered(request, Answer(code=200, body=shown_whole(id, await self._operations.find(id))))
 
     @app.route("/sms", methods=["GET"])
     async def get_all_sms(self, request: IRequest) -> bytes:
@@ -83,7 +80,7 @@ class Api:
     async def delete_sms(self, request: IRequest, id: str) -> bytes:
         """Call one SMS back, while it waits."""
         self._authorised(request)
-        return _answered(request, Answer(code=200, body=shown(await self._operations.cancel(id))))
+        return _answered(request, Answer(code=200, body=shown_whole(id, await self._operations.cancel(id))))
 
     @app.route("/sms/<id>/replay", methods=["POST"])
     async def replay_sms(self, request: IRequest, id: str) -> bytes:

@@ -9,10 +9,10 @@ from twisted.web.server import Request, Site
 
 from smsd.api.problems import BodyTooLarge, answer_to
 
-#: Bytes of a request body that are taken; one SMS needs at most about 10,000.
-BODY_LIMIT: Final = 65_536
+#: Bytes of a request body that are taken: an array of 10,000 with texts of 9 parts has room.
+BODY_LIMIT: Final = 24 * 1024 * 1024
 #: Bytes of a request body that are read only to be thrown away, so that the client gets to read its answer.
-PATIENCE: Final = 16 * BODY_LIMIT
+PATIENCE: Final = 2 * BODY_LIMIT
 
 
 class BoundedRequest(Request):

@@ -1,17 +1,22 @@
 """Reads a request body and says everything that is wrong with it."""
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.resources import files
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 import attrs
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from smsd.core.errors import InvalidSubmission
-from smsd.core.submission import Submission
+from smsd.core.submission import Path, Submission
 
+#: Objects in an array.
+MAX_ELEMENTS: Final = 10_000
+#: Problems that are told of one body: more help nobody.
+MAX_PROBLEMS: Final = 1000
 #: Characters of a refused value that are repeated to the client.
 _ECHO: Final = 200
 
@@ -32,6 +37,15 @@ class InvalidBody(Exception):
         self.problems = problems
 
 
+@attrs.frozen(kw_only=True)
+class Order:
+    """What a body asks for."""
+
+    submissions: tuple[Submission, ...]
+    is_array: bool  #: whether it is an array, and so answered with ids
+    fingerprint: str  #: the same for the same JSON value
+
+
 class SmsBody:
     """The body of ``POST /sms``, held against the one schema that the package ships."""
 
@@ -42,31 +56,63 @@ class SmsBody:
         self._validator = Draft202012Validator(self.schema)
         self._order = list(self.schema["properties"])
 
-    def parse(self, raw: bytes, now: float) -> Submission:
-        """Read ``raw`` at ``now`` (UTC epoch seconds). Raises InvalidBody with every problem at once."""
-        body = read_json(raw)
+    def parse(self, body: object, now: float) -> Order:
+        """Read a JSON value at ``now`` (UTC epoch seconds). Raises InvalidBody with every problem at once."""
+        is_array = isinstance(body, list)
+        elements = body if isinstance(body, list) else [body]
+        if not 1 <= len(elements) <= MAX_ELEMENTS:
+            raise InvalidBody(self._not_the_form(""))
+        submissions: list[Submission] = []
+        problems: list[Problem] = []
+        for index, element in enumerate(elements):
+            place = f"/{index}" if is_array else ""
+            try:
+                submissions.append(self._read(element, now, place))
+            except InvalidBody as invalid:
+                problems += invalid.problems
+        if problems:
+            raise InvalidBody(*problems[:MAX_PROBLEMS])
+        return Order(submissions=tuple(submissions), is_array=is_array, fingerprint=fingerprint(body))
+
+    def _read(self, body: object, now: float, place: str) -> Submission:
         if not isinstance(body, dict):
-            raise InvalidBody(Problem(pointer="", message=f"The body is invalid: {self.schema['description']!r}"))
-        bad = {field for error in self._validator.iter_errors(body) for field in _fields(error, body, self.schema)}
+            raise InvalidBody(self._not_the_form(place))
+        bad = {path for error in self._validator.iter_errors(body) for path in _paths(error, body, self.schema)}
         try:
             return Submission.parse(body, now, bad)
         except InvalidSubmission as invalid:
-            raise InvalidBody(*self._problems(set(invalid.fields), body)) from None
+            raise InvalidBody(*self._problems(invalid.paths, body, place)) from None
 
-    def _problems(self, bad: set[str], body: dict[str, Any]) -> Iterator[Problem]:
-        known = [field for field in self._order if field in bad]
-        for field in [*known, *sorted(bad.difference(known))]:
+    def _not_the_form(self, place: str) -> Problem:
+        return Problem(pointer=place, message=f"The body is invalid: {self.schema['description']!r}")
+
+    def _problems(self, bad: Iterable[Path], body: dict[str, Any], place: str) -> Iterator[Problem]:
+        for path in sorted(bad, key=self._rank):
+            field, value = str(path[0]), body.get(str(path[0]), "")
             rule = self.schema["properties"].get(field, {}).get("description", "Is not a known field")
-            message = f"'{_echo(field)}' field '{_echo(body.get(field, ''))}' is invalid: '{rule}'"
-            yield Problem(pointer="/" + field.replace("~", "~0").replace("/", "~1"), message=message)
+            shown = value[path[1]] if len(path) > 1 and isinstance(value, list) and isinstance(path[1], int) else value
+            pointer = place + "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
+            yield Problem(pointer=pointer, message=f"'{_echo(field)}' field '{_echo(shown)}' is invalid: '{rule}'")
+
+    def _rank(self, path: Path) -> tuple[int, str, list[int]]:
+        # In the order of the schema, unknown fields last.
+        field = str(path[0])
+        known = self._order.index(field) if field in self._order else len(self._order)
+        return known, field, [step for step in path if isinstance(step, int)]
 
 
-def _fields(error: ValidationError, body: dict[str, Any], schema: dict[str, Any]) -> list[str]:
+def fingerprint(body: object) -> str:
+    """A hash that is the same for the same JSON value, however it is written."""
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _paths(error: ValidationError, body: dict[str, Any], schema: dict[str, Any]) -> list[Path]:
     if error.absolute_path:
-        return [str(error.absolute_path[0])]
+        return [tuple(error.absolute_path)[:2]]
     if error.validator == "required":
-        return [field for field in schema["required"] if field not in body]
-    return [field for field in body if field not in schema["properties"]]
+        return [(field,) for field in cast(list[str], error.validator_value) if field not in body]
+    return [(field,) for field in body if field not in schema["properties"]]
 
 
 def _echo(value: Any) -> str:

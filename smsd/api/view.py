@@ -1,7 +1,8 @@
 """Shows a message as the API's clients see it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from smsd.core.lifecycle import State
 from smsd.core.message import Event, Message, What
@@ -15,6 +16,40 @@ def moment(at: float | None) -> str | None:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+#: How far a whole has come: as far as the part of it that has come least far, in this order.
+_LEAST_FIRST: Final = (
+    State.QUEUED,
+    State.SENDING,
+    State.UNCERTAIN,
+    State.SENT,
+    State.DEAD,
+    State.UNDELIVERED,
+    State.EXPIRED,
+    State.CANCELED,
+    State.DELIVERED,
+)
+
+
+def shown_whole(id: str, messages: Sequence[Message]) -> dict[str, Any]:
+    """The body of ``GET /sms/ID``: one message, or a broadcast as a whole with its parts."""
+    if len(messages) == 1 and messages[0].id == id:
+        return shown(messages[0])
+    whole = shown(min(messages, key=lambda message: _LEAST_FIRST.index(message.state)))
+    states = {state.value: sum(len(m.recipients) for m in messages if m.state is state) for state in State}
+    return {
+        **whole,
+        "id": id,
+        "recipients": [number for message in messages for number in _numbers(message)],
+        "attempts": sum(message.attempts for message in messages),
+        "states": {state: count for state, count in states.items() if count},
+        "parts": [
+            {"id": message.id, "state": message.state.value, "recipients": len(message.recipients)}
+            for message in messages
+        ],
+        "deliveries": [_delivery(each) for message in messages for each in message.deliveries],
+    }
+
+
 def shown(message: Message) -> dict[str, Any]:
     """The body of ``GET /sms/ID``, with the text of the SMS as its ``message``."""
     return {
@@ -22,12 +57,13 @@ def shown(message: Message) -> dict[str, Any]:
         "status": "ok",
         "id": message.id,
         "state": message.state.value,
-        "recipient": int(message.recipients[0].digits),
+        **_to(message),
         "originator": message.originator.text,
         "segments": message.segments,
         "datacoding": message.coding.value,
         "priority": message.priority.name.lower(),
         "reference": message.reference or None,
+        "batch": message.batch or None,
         "attempts": message.attempts,
         "accepted_at": moment(message.accepted_at),
         "not_before": moment(message.not_before),
@@ -38,6 +74,15 @@ def shown(message: Message) -> dict[str, Any]:
         "deliveries": [_delivery(each) for each in message.deliveries],
         "history": [_line(event) for event in (_acceptance(message), *message.history)],
     }
+
+
+def _to(message: Message) -> dict[str, Any]:
+    numbers = _numbers(message)
+    return {"recipient": numbers[0]} if len(numbers) == 1 else {"recipients": numbers}
+
+
+def _numbers(message: Message) -> list[int]:
+    return [int(each.digits) for each in message.recipients]
 
 
 def _delivery(delivery: Delivery) -> dict[str, Any]:

@@ -28,9 +28,9 @@ class InvalidAddress(SmsdError):
 
 @attrs.frozen(kw_only=True)
 class InvalidSubmission(SmsdError):
-    """These fields of a submission are invalid: {fields}."""
+    """These parts of a submission are invalid: {paths}."""
 
-    fields: tuple[str, ...]
+    paths: tuple[tuple[str | int, ...], ...]  #: each the field, and the index within it where there is one
 
 
 @attrs.frozen(kw_only=True)
@@ -54,6 +54,11 @@ class SpoolRefused(SmsdError):
     """The spool cannot be opened: {reason}."""
 
     reason: str
+
+
+@attrs.frozen(kw_only=True)
+class KeyReused(SmsdError):
+    """This Idempotency-Key was used already, with another body."""
 
 
 @attrs.frozen(kw_only=True)

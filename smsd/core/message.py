@@ -76,6 +76,7 @@ class Message:
     accepted_at: float  #: UTC epoch seconds
     not_before: float  #: UTC epoch seconds; its next turn is not before this
     priority: Priority = Priority.NORMAL
+    batch: str = ""  #: the id of the whole that it is a part of; empty when it is the whole
     reference: str = ""  #: the client's own word for it
     valid_until: float | None = None  #: UTC epoch seconds; stale after this
     state: State = State.QUEUED

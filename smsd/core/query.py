@@ -22,6 +22,7 @@ class Query:
     recipient: Msisdn | None = None
     originator: str | None = None
     reference: str | None = None  #: the client's own word
+    batch: str | None = None  #: the id of a whole
     api_key: str | None = None  #: its name
     since: float | None = None  #: UTC epoch seconds; accepted then or later
     until: float | None = None  #: UTC epoch seconds; accepted before
@@ -35,6 +36,7 @@ class Query:
             and (self.recipient is None or self.recipient in message.recipients)
             and (self.originator is None or message.originator.text == self.originator)
             and (self.reference is None or message.reference == self.reference)
+            and (self.batch is None or message.batch == self.batch)
             and (self.api_key is None or message.api_key == self.api_key)
             and (self.since is None or message.accepted_at >= self.since)
             and (self.until is None or message.accepted_at < self.until)

@@ -9,8 +9,11 @@ import attrs
 from smsd.core.address import Msisdn, Originator
 from smsd.core.alphabet import DataCoding, NotEncodable
 from smsd.core.errors import InvalidAddress, InvalidSubmission
-from smsd.core.message import Message, Priority
+from smsd.core.message import MAX_RECIPIENTS, Message, Priority
 from smsd.core.segments import Segmentation, fits, segment
+
+#: Where something stands in a body: the field, and the index within it where there is one.
+Path = tuple[str | int, ...]
 
 #: Seconds that ``send_at`` may lie in the past, for clocks that disagree a little.
 PAST_S: Final = 60.0
@@ -22,7 +25,7 @@ AHEAD_S: Final = 366 * 86400.0
 class Submission:
     """One SMS as a client asks for it."""
 
-    recipients: tuple[Msisdn, ...]
+    recipients: tuple[Msisdn, ...]  #: each once
     originator: Originator
     body: str
     segmentation: Segmentation
@@ -32,20 +35,20 @@ class Submission:
     validity_s: int | None  #: seconds from the moment it may first go
 
     @classmethod
-    def parse(cls, fields: Mapping[str, Any], now: float, known_bad: Set[str] = frozenset()) -> "Submission":
-        """Read the fields of a body at ``now``; those ``known_bad`` already, by the schema, are passed over.
+    def parse(cls, fields: Mapping[str, Any], now: float, known_bad: Set[Path] = frozenset()) -> "Submission":
+        """Read the fields of a body at ``now``; what is ``known_bad`` already, by the schema, is passed over.
 
-        Raises InvalidSubmission with every bad field, the known ones too.
+        Raises InvalidSubmission with every bad part, the known ones too.
         """
         reader = _Reader(fields, known_bad)
-        recipient = reader.read("recipient", Msisdn.parse)
+        recipients = reader.recipients()
         originator = reader.read("originator", Originator.parse)
         segmentation = reader.segmentation()
         send_at = reader.read("send_at", lambda text: _moment(text, now))
         if reader.bad:
-            raise InvalidSubmission(fields=tuple(reader.bad))
+            raise InvalidSubmission(paths=tuple(reader.bad))
         return cls(
-            recipients=(recipient,),
+            recipients=recipients,
             originator=originator,
             body=fields["message"],
             segmentation=segmentation,
@@ -55,11 +58,14 @@ class Submission:
             validity_s=fields.get("validity"),
         )
 
-    def message(self, *, id: str, api_key: str, now: float) -> Message:
-        """The message that this becomes when it is accepted at ``now`` under the key named ``api_key``."""
+    def messages(self, *, new_id: Callable[[], str], api_key: str, now: float) -> tuple[str, list[Message]]:
+        """The id of the whole, and the messages that this becomes when it is accepted at ``now``.
+
+        One message carries up to MAX_RECIPIENTS; ``api_key`` is the name of the key that it came under.
+        """
         first = max(now, self.send_at or now)
-        return Message(
-            id=id,
+        whole = Message(
+            id=new_id(),
             recipients=self.recipients,
             originator=self.originator,
             body=self.body,
@@ -73,36 +79,56 @@ class Submission:
             priority=self.priority,
             reference=self.reference,
         )
+        if len(self.recipients) <= MAX_RECIPIENTS:
+            return whole.id, [whole]
+        starts = range(0, len(self.recipients), MAX_RECIPIENTS)
+        parts = [self.recipients[start : start + MAX_RECIPIENTS] for start in starts]
+        return whole.id, [attrs.evolve(whole, id=new_id(), batch=whole.id, recipients=part) for part in parts]
 
 
 class _Reader:
     """Reads fields one by one and remembers the bad ones."""
 
-    def __init__(self, fields: Mapping[str, Any], known_bad: Set[str]) -> None:
+    def __init__(self, fields: Mapping[str, Any], known_bad: Set[Path]) -> None:
         self._fields = fields
-        self.bad = dict.fromkeys(known_bad)
+        self.bad: dict[Path, None] = dict.fromkeys(known_bad)
 
     def read(self, field: str, parse: Callable[[Any], Any]) -> Any:
         """The parsed value of ``field``; None when it is absent or bad."""
-        if field in self.bad or field not in self._fields:
+        if (field,) in self.bad or field not in self._fields:
             return None
-        try:
-            return parse(self._fields[field])
-        except (InvalidAddress, ValueError):
-            self.bad[field] = None
+        return self._parsed((field,), self._fields[field], parse)
+
+    def recipients(self) -> tuple[Msisdn, ...]:
+        """Each recipient once, in the order given."""
+        if "recipients" not in self._fields:
+            return (self.read("recipient", Msisdn.parse),)
+        if ("recipients",) in self.bad:
+            return ()
+        numbered = enumerate(self._fields["recipients"])
+        given = [self._parsed(("recipients", index), value, Msisdn.parse) for index, value in numbered]
+        return tuple(dict.fromkeys(given))
 
     def segmentation(self) -> Any:
         """How the text is to be cut: the two fields that it depends on are judged together."""
         coding = self.read("datacoding", _CODINGS.__getitem__)
-        if "message" in self.bad:
+        if ("message",) in self.bad:
             return None
         text = self._fields["message"]
         try:
             if not fits(text, coding):
-                self.bad["message"] = None
+                self.bad["message",] = None
             return segment(text, coding)
         except NotEncodable:
-            self.bad["datacoding"] = None
+            self.bad["datacoding",] = None
+
+    def _parsed(self, path: Path, value: Any, parse: Callable[[Any], Any]) -> Any:
+        if path in self.bad:
+            return None
+        try:
+            return parse(value)
+        except (InvalidAddress, ValueError):
+            self.bad[path] = None
 
 
 _CODINGS: Final = {"auto": None, "plain": DataCoding.PLAIN, "unicode": DataCoding.UNICODE}

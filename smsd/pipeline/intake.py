@@ -1,10 +1,11 @@
-"""Turns a submission into an accepted message: durable first, answered after."""
+"""Turns submissions into accepted messages: durable first, answered after."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 
+from smsd.core.claim import Claim
 from smsd.core.errors import Closing, SpoolFull
 from smsd.core.message import Message, What
 from smsd.core.notice import Notice
@@ -14,15 +15,25 @@ from smsd.ports import IInbox, IReporter
 
 @attrs.frozen(kw_only=True)
 class Receipt:
-    """What a client is told of its accepted message."""
+    """What a client is told of what was accepted."""
 
-    message: Message
-    position: int  #: its place in line, 1 is next; of what is scheduled, if its time were now
-    eta: float  #: UTC epoch seconds; when it should leave, if nothing else happens
+    ids: tuple[str, ...]  #: one a submission
+    messages: tuple[Message, ...]  #: one a request to the provider
+    position: int  #: the place in line of the first, 1 is next; of what is scheduled, if its time were now
+    eta: float  #: UTC epoch seconds; when the last should leave, if nothing else happens
+
+
+@attrs.frozen(kw_only=True)
+class IdempotencyKey:
+    """A client's word for its request, and how what it is for is answered."""
+
+    key: str
+    fingerprint: str  #: of the body
+    answer: Callable[[Receipt], str]  #: pure; the body of the answer
 
 
 class Intake:
-    """The accepting half: it knows the spool and a wake-up, and nothing of how messages are sent."""
+    """The accepting half: it knows the inbox and a wake-up, and nothing of how messages are sent."""
 
     def __init__(
         self,
@@ -30,15 +41,20 @@ class Intake:
         inbox: IInbox,
         rate: float,
         backlog_limit: int,
+        idempotency_s: float,
         new_id: Callable[[], str],
         now: Callable[[], float],
         wake: Callable[[], None],
         reporter: IReporter,
     ) -> None:
-        """At most ``backlog_limit`` messages may wait; they leave at ``rate`` a second; ``wake`` tells of new ones."""
+        """At most ``backlog_limit`` messages may wait; they leave at ``rate`` a second; ``wake`` tells of new ones.
+
+        An idempotency key is remembered for ``idempotency_s`` seconds.
+        """
         self._inbox = inbox
         self._rate = rate
         self._backlog_limit = backlog_limit
+        self._idempotency_s = idempotency_s
         self._new_id = new_id
         self._now = now
         self._wake = wake
@@ -46,21 +62,46 @@ class Intake:
         #: Whether new messages are taken.
         self.is_open = True
 
-    async def accept(self, submission: Submission, api_key: str) -> Receipt:
-        """Keep ``submission``, made under the key named ``api_key``; returns when it is durable.
+    async def accept(
+        self, submissions: Sequence[Submission], api_key: str, idempotency: IdempotencyKey | None = None
+    ) -> Receipt:
+        """Keep ``submissions``, all or none, made under the key named ``api_key``; returns when they are durable.
 
-        Raises SpoolFull when the backlog is at its limit, SpoolUnavailable when it cannot be kept, and Closing.
+        Raises SpoolFull when the backlog is at its limit, Claimed when the idempotency key was used before,
+        SpoolUnavailable when nothing can be kept, and Closing.
         """
         if not self.is_open:
             raise Closing
         now = self._now()
-        message = submission.message(id=self._new_id(), api_key=api_key, now=now)
+        parts = [each.messages(new_id=self._new_id, api_key=api_key, now=now) for each in submissions]
+        ids = tuple(id for id, _ in parts)
+        messages = tuple(message for _, some in parts for message in some)
+
+        def receipt(ahead: int) -> Receipt:
+            last = max(messages[-1].not_before, now + (ahead + len(messages) - 1) / self._rate)
+            return Receipt(ids=ids, messages=messages, position=ahead + 1, eta=last)
+
+        claim = None if idempotency is None else self._claim(idempotency, api_key, now, receipt)
+        ahead = await self._append(messages, claim, now)
+        for message in messages:
+            self._reporter.report(Notice(what=What.ACCEPTED, at=now, message=message))
+        self._wake()
+        return receipt(ahead)
+
+    async def _append(self, messages: Sequence[Message], claim: Claim | None, now: float) -> int:
         try:
-            ahead = await self._inbox.append([message], self._backlog_limit)
+            return await self._inbox.append(messages, self._backlog_limit, claim)
         except SpoolFull as full:
             self._reporter.report(Notice(what=What.DROPPED, at=now, detail=str(full)))
-            until_room_s = math.ceil((full.waiting - full.limit + 1) / self._rate)
+            until_room_s = math.ceil((full.waiting + len(messages) - full.limit) / self._rate)
             raise attrs.evolve(full, retry_after_s=max(1, until_room_s)) from None
-        self._reporter.report(Notice(what=What.ACCEPTED, at=now, message=message))
-        self._wake()
-        return Receipt(message=message, position=ahead + 1, eta=max(message.not_before, now + ahead / self._rate))
+
+    def _claim(self, idempotency: IdempotencyKey, api_key: str, now: float, receipt: Callable[[int], Receipt]) -> Claim:
+        return Claim(
+            api_key=api_key,
+            key=idempotency.key,
+            fingerprint=idempotency.fingerprint,
+            at=now,
+            until=now + self._idempotency_s,
+            answer=lambda ahead: idempotency.answer(receipt(ahead)),
+        )

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import attrs
 from twisted.internet.defer import Deferred, gatherResults
 
-from smsd.core.errors import NotAllowed
+from smsd.core.errors import NotAllowed, UnknownMessage
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.notice import of
-from smsd.core.query import Query
+from smsd.core.query import MAX_PAGE, Query
 from smsd.core.settle import cancel, revive
 from smsd.ports import ILedger, IReporter
 
@@ -26,11 +26,26 @@ class Operations:
         self._wake = wake
         self._reporter = reporter
 
-    async def cancel(self, id: str) -> Message:
-        """Call message ``id`` back. Raises UnknownMessage, NotAllowed once it is being sent, SpoolUnavailable."""
-        canceled = await self._ledger.amend(id, lambda message: cancel(message, self._now()))
-        self._reporter.report(of(canceled))
-        return canceled
+    async def find(self, id: str) -> tuple[Message, ...]:
+        """The message ``id``, or the parts of the broadcast ``id``. Raises UnknownMessage, SpoolUnavailable."""
+        try:
+            return (await self._ledger.find(id),)
+        except UnknownMessage:
+            return await self._parts(id)
+
+    async def cancel(self, id: str) -> tuple[Message, ...]:
+        """Call the message ``id`` back, or all of the broadcast ``id`` that waits; the answer is how it stands.
+
+        Raises UnknownMessage, NotAllowed once (all of) it is being sent or was, SpoolUnavailable.
+        """
+        messages = await self.find(id)
+        if len(messages) == 1:
+            return (await self._cancel(messages[0].id),)
+        tries = [Deferred.fromCoroutine(self._try_to_cancel(message.id)) for message in messages]
+        canceled: list[bool] = await gatherResults(tries)
+        if not any(canceled):
+            raise NotAllowed(state=messages[0].state.value, wanted=State.CANCELED.value)
+        return await self._parts(id)
 
     async def replay(self, id: str) -> Message:
         """Queue dead message ``id`` again. Raises UnknownMessage, NotAllowed if it is not dead, SpoolUnavailable."""
@@ -50,6 +65,30 @@ class Operations:
             if page.before is None:
                 return count
             query = attrs.evolve(query, before=page.before)
+
+    async def _parts(self, id: str) -> tuple[Message, ...]:
+        query, parts = Query(batch=id, limit=MAX_PAGE), list[Message]()
+        while True:
+            page = await self._ledger.search(query)
+            parts += page.messages
+            if page.before is None:
+                break
+            query = attrs.evolve(query, before=page.before)
+        if not parts:
+            raise UnknownMessage(id=id)
+        return tuple(reversed(parts))
+
+    async def _cancel(self, id: str) -> Message:
+        canceled = await self._ledger.amend(id, lambda message: cancel(message, self._now()))
+        self._reporter.report(of(canceled))
+        return canceled
+
+    async def _try_to_cancel(self, id: str) -> bool:
+        try:
+            await self._cancel(id)
+        except NotAllowed:
+            return False
+        return True
 
     async def _replay_if_dead(self, id: str) -> bool:
         try:

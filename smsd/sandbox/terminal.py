@@ -26,7 +26,7 @@ def welcome(*, daemon: str, sandbox: str, data: str, api_key: str) -> None:
   API key:  {api_key}
   Try it:
 
-  curl -X POST {daemon}/sms \\
+  curl -X POST {daemon.replace("127.0.0.1", "localhost")}/sms \\
     -H 'Content-Type: application/json' -H 'X-API-Key: {api_key}' \\
     -d '{{"recipient":31633450007,"originator":"MB","message":"This is a test message."}}'
 """)

@@ -93,6 +93,9 @@ class Settings:
     backlog_limit: int = setting(
         whole(least=1), "1000000", "How many may wait before more are refused with 429.", unit="recipients"
     )
+    idempotency: float = setting(
+        number(above=0, most=8760), "24", "How long an Idempotency-Key is remembered.", unit="h"
+    )
     retry_base: float = setting(
         number(above=0),
         "1",

@@ -7,13 +7,15 @@ from typing import Any, Final
 
 import attrs
 
+from smsd.core.claim import Claim, Claimed
 from smsd.core.errors import LeaseLost, SmsdError, SpoolFull, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
-from smsd.core.message import Message, Priority
+from smsd.core.message import Message
 from smsd.core.settle import abandon
 from smsd.ports import Lease
-from smsd.spool.record import Row, is_ready
+from smsd.spool.record import Row
 from smsd.spool.table import Change, Table, change
+from smsd.spool.tally import Tally
 from smsd.spool.writer import Answers, Job
 
 #: What a job fails with by its own fault: an id stored already, a text that is no Unicode, a number too large.
@@ -34,6 +36,7 @@ class Append(Job[int]):
     messages: Sequence[Message]
     rows: Sequence[Row]  #: of each message
     limit: int  #: messages that may be queued with them
+    claim: Claim | None  #: the idempotency key that they come under
 
     @property
     def weight(self) -> int:
@@ -82,25 +85,6 @@ class Recover(Job[int]):
     now: float  #: UTC epoch seconds
 
 
-@attrs.frozen(kw_only=True)
-class Tally:
-    """How many messages there are. Replaced after a commit, never changed: any thread may read it."""
-
-    states: Mapping[State, int]
-    in_line: Mapping[Priority, int]  #: queued, and their time has come
-
-    def plus(self, message: Message, count: int, is_in_line: bool | None = None) -> "Tally":
-        """With ``count`` more like ``message``; whether its time has come is read off it unless it is told."""
-        states = {**self.states, message.state: self.states[message.state] + count}
-        if message.state is not State.QUEUED or not (is_ready(message) if is_in_line is None else is_in_line):
-            return attrs.evolve(self, states=states)
-        return Tally(states=states, in_line={**self.in_line, message.priority: self.in_line[message.priority] + count})
-
-    def ahead_of(self, message: Message) -> int:
-        """How many are in line before ``message`` if it joins now."""
-        return sum(self.in_line[priority] for priority in Priority if priority <= message.priority)
-
-
 class Desk:
     """Where every job ends up; used by one thread at a time, but for ``tally``."""
 
@@ -144,17 +128,12 @@ class Desk:
             return [SpoolUnavailable(reason=str(error)) for _ in group]
 
     def _write(self, group: Sequence[Job[Any]]) -> Answers:
-        tally = self.tally
-        answers: dict[Job[Any], Any] = {}
-        appended: list[Append] = []
-        for job in group:
-            if isinstance(job, Append):
-                answers[job], tally = _admitted(job, tally)
-                if not isinstance(answers[job], SpoolFull):
-                    appended.append(job)
+        answers, appended, claimed, tally = self._admit(group)
         stores = [job for job in group if isinstance(job, Store)]
         with self._table.transaction():
             self._table.insert([row for job in appended for row in job.rows])
+            for claim, kept in claimed.values():
+                self._table.claim(claim, kept)
             moved = self._table.update([job.change for job in stores if self._holds(job.lease)])
             lost = {id: self._lost(id) for job in stores if (id := job.lease.message.id) not in moved}
         # Committed. From here on only memory changes, and nothing can fail.
@@ -169,6 +148,41 @@ class Desk:
                     self._end(job.lease)
         self.tally = tally
         return [answers[job] for job in group]
+
+    def _admit(self, group: Sequence[Job[Any]]) -> "_Admission":
+        """What each append of ``group`` is answered once it is committed, and what is to be written for them."""
+        tally = self.tally
+        answers: dict[Job[Any], Any] = {}
+        appended: list[Append] = []
+        claimed: dict[tuple[str, str], tuple[Claim, Claimed]] = {}
+        for job in group:
+            if not isinstance(job, Append):
+                continue
+            if (refusal := self._refusal(job, tally, claimed)) is not None:
+                answers[job] = refusal
+                continue
+            ahead = tally.ahead_of(job.messages[0]) if job.messages else 0
+            if (claim := job.claim) is not None:
+                kept = Claimed(fingerprint=claim.fingerprint, answer=claim.answer(ahead))
+                claimed[claim.api_key, claim.key] = (claim, kept)
+            for message in job.messages:
+                tally = tally.plus(message, 1)
+            appended.append(job)
+            answers[job] = ahead
+        return answers, appended, claimed, tally
+
+    def _refusal(
+        self, job: Append, tally: Tally, claimed: Mapping[tuple[str, str], tuple[Claim, Claimed]]
+    ) -> SmsdError | None:
+        if (claim := job.claim) is not None:
+            _, kept = claimed.get((claim.api_key, claim.key), (None, None))
+            kept = kept or self._table.claimed(claim.api_key, claim.key, claim.at)
+            if kept is not None:
+                return kept
+        waiting = tally.states[State.QUEUED]
+        if waiting + len(job.messages) > job.limit:
+            return SpoolFull(waiting=waiting, limit=job.limit)
+        return None
 
     def _amend(self, job: Amend) -> Message:
         with self._table.transaction():
@@ -212,15 +226,7 @@ class Desk:
         return LeaseLost(id=id, state="unknown" if message is None else message.state.value)
 
 
-def _admitted(job: Append, tally: Tally) -> tuple[int | SpoolFull, Tally]:
-    """What ``job`` will be answered once it is committed, and the tally with it."""
-    waiting = tally.states[State.QUEUED]
-    if waiting + len(job.messages) > job.limit:
-        return SpoolFull(waiting=waiting, limit=job.limit), tally
-    ahead = tally.ahead_of(job.messages[0]) if job.messages else 0
-    for message in job.messages:
-        tally = tally.plus(message, 1)
-    return ahead, tally
+_Admission = tuple[dict[Job[Any], Any], list[Append], dict[tuple[str, str], tuple[Claim, Claimed]], Tally]
 
 
 def _groups(jobs: Sequence[Job[Any]]) -> Iterator[Sequence[Job[Any]]]:

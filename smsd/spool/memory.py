@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 from zope.interface import implementer
 
+from smsd.core.claim import Claim, Claimed
 from smsd.core.errors import LeaseLost, SpoolFull, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
@@ -29,6 +30,7 @@ class MemorySpool:
         self._remembered = remembered
         self._open: dict[str, Message] = {}  # in the order of acceptance
         self._closed: dict[str, Message] = {}  # in the order of closing
+        self._claims: dict[tuple[str, str], tuple[float, Claimed]] = {}  # with the time at which each runs out
         self._leases: dict[str, int] = {}  # token by message id
         self._places: dict[str, int] = {}  # by message id, rising in the order of acceptance
         self._place = count(1)
@@ -44,12 +46,14 @@ class MemorySpool:
         """Take and give nothing more."""
         self._is_ready = False
 
-    async def append(self, messages: Sequence[Message], limit: int) -> int:
+    async def append(self, messages: Sequence[Message], limit: int, claim: Claim | None = None) -> int:
         """Keep ``messages``, all or none; the answer is how many are ahead of the first.
 
-        Raises SpoolFull, SpoolUnavailable once it is closed, and ValueError if an id is stored already.
+        Raises Claimed, SpoolFull, SpoolUnavailable once it is closed, and ValueError if an id is stored already.
         """
         self._check_ready()
+        if claim is not None and (taken := await self.claimed(claim.api_key, claim.key, claim.at)) is not None:
+            raise taken
         waiting = self._depth[State.QUEUED]
         limit = min(limit, self._limit)
         if waiting + len(messages) > limit:
@@ -58,9 +62,19 @@ class MemorySpool:
         if len(ids) < len(messages) or ids & (self._open.keys() | self._closed.keys()):
             raise ValueError("the spool cannot hold this: a message with its id is stored already")
         ahead = self._ahead_of(messages[0]) if messages else 0
+        if claim is not None:
+            kept = Claimed(fingerprint=claim.fingerprint, answer=claim.answer(ahead))
+            self._claims[claim.api_key, claim.key] = (claim.until, kept)
         for message in messages:
             self._put(message)
         return ahead
+
+    async def claimed(self, api_key: str, key: str, now: float) -> Claimed | None:
+        """What an idempotency key stands for at ``now``, if anything. Raises SpoolUnavailable once it is closed."""
+        self._check_ready()
+        for run_out in [each for each, (until, _) in self._claims.items() if until <= now]:
+            del self._claims[run_out]
+        return self._claims.get((api_key, key), (0.0, None))[1]
 
     async def recover(self, now: float) -> int:
         """Nothing: what an earlier process was sending is forgotten."""

@@ -25,6 +25,7 @@ FIXED: Final = (
     "api_key",
     "accepted_at",
     "priority",
+    "batch",
     "reference",
     "valid_until",
 )
@@ -79,8 +80,8 @@ def life(message: Message) -> Row:
 def from_row(row: Sequence[Any]) -> Message:
     """The message in ``row``, which holds the values of FIELDS. Raises ValueError if a newer smsd has written it."""
     form, id, recipients, originator, body, coding, segments, api_key, accepted_at, *more = row
-    priority, reference, valid_until, state, changed_at, not_before, gateway, attempts, *last = more
-    attempted_at, sent_at, provider_id, deliveries, error, history = last
+    priority, batch, reference, valid_until, state, changed_at, not_before, *last = more
+    gateway, attempts, attempted_at, sent_at, provider_id, deliveries, error, history = last
     if form != FORM:
         raise ValueError(f"this smsd reads form {FORM} of a stored message, not {form}")
     return Message(
@@ -93,6 +94,7 @@ def from_row(row: Sequence[Any]) -> Message:
         api_key=api_key,
         accepted_at=accepted_at,
         priority=Priority(priority),
+        batch=batch,
         reference=reference,
         valid_until=valid_until,
         state=State(state),
@@ -124,6 +126,7 @@ def _fixed(message: Message) -> Row:
         message.api_key,
         message.accepted_at,
         int(message.priority),
+        message.batch,
         message.reference,
         message.valid_until,
     )

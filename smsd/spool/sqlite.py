@@ -12,6 +12,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
+from smsd.core.claim import Claim, Claimed
 from smsd.core.errors import SpoolRefused, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
@@ -63,14 +64,18 @@ class SqliteSpool:
         await deferToThreadPool(self._reactor, self._readers, held.close)
         self._readers.stop()
 
-    async def append(self, messages: Sequence[Message], limit: int) -> int:
+    async def append(self, messages: Sequence[Message], limit: int, claim: Claim | None = None) -> int:
         """Keep ``messages``, all or none; the answer is how many are ahead of the first.
 
-        Raises SpoolFull, SpoolUnavailable, and ValueError if one of them cannot be stored: its id is, or its text is
-        no Unicode.
+        Raises Claimed, SpoolFull, SpoolUnavailable, and ValueError if one of them cannot be stored: its id is, or its
+        text is no Unicode.
         """
         rows = [record.to_row(message) for message in messages]
-        return await self._submit(Append(messages=messages, rows=rows, limit=limit))
+        return await self._submit(Append(messages=messages, rows=rows, limit=limit, claim=claim))
+
+    async def claimed(self, api_key: str, key: str, now: float) -> Claimed | None:
+        """What an idempotency key stands for at ``now``, if anything. Raises SpoolUnavailable."""
+        return await self._read(self._reading.claimed, api_key, key, now)
 
     async def recover(self, now: float) -> int:
         """Make uncertain, as of ``now``, what was being sent and nobody here leases; the answer is how many."""
@@ -104,26 +109,25 @@ class SqliteSpool:
 
     async def find(self, id: str) -> Message:
         """The message ``id`` as it is stored. Raises UnknownMessage and SpoolUnavailable."""
-        self._check_open()
-        try:
-            message = await deferToThreadPool(self._reactor, self._readers, self._reading.find, id)
-        except sqlite3.Error as error:
-            raise SpoolUnavailable(reason=str(error)) from error
+        message = await self._read(self._reading.find, id)
         if message is None:
             raise UnknownMessage(id=id)
         return message
 
     async def search(self, query: Query) -> Page:
         """A page of the messages that ``query`` admits, newest first. Raises SpoolUnavailable."""
-        self._check_open()
-        try:
-            return await deferToThreadPool(self._reactor, self._readers, self._reading.search, query)
-        except sqlite3.Error as error:
-            raise SpoolUnavailable(reason=str(error)) from error
+        return await self._read(self._reading.search, query)
 
     async def amend(self, id: str, step: Callable[[Message], Message]) -> Message:
         """Make ``step(message)`` durable in place of the message ``id``; see ILedger."""
         return await self._submit(Amend(id=id, step=step))
+
+    async def _read(self, read: Callable[..., T], *arguments: object) -> T:
+        self._check_open()
+        try:
+            return await deferToThreadPool(self._reactor, self._readers, read, *arguments)
+        except sqlite3.Error as error:
+            raise SpoolUnavailable(reason=str(error)) from error
 
     def _make_ready(self, undo: ExitStack) -> None:
         check_place = undo.enter_context(schema.held(self._path))

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from itertools import chain, islice
 from typing import Any, Final
 
+from smsd.core.claim import Claim, Claimed
 from smsd.core.lifecycle import State
 from smsd.core.message import Message, Priority
 from smsd.core.query import Page, Query
@@ -37,6 +38,9 @@ _WAKE: Final = """
 _TO_MANY: Final = """
     INSERT INTO recipient SELECT each.value, message.seq FROM message, json_each(message.recipients) AS each
     WHERE message.id IN ({ids})"""
+_UNCLAIM: Final = """
+    DELETE FROM claim WHERE rowid IN (SELECT rowid FROM claim WHERE until <= ? ORDER BY until LIMIT 20)
+    OR (api_key = ? AND key = ?)"""
 _ID: Final = record.FIELDS.index("id")
 _RECIPIENTS: Final = record.FIELDS.index("recipients")
 
@@ -48,6 +52,7 @@ _NARROWING: Final = {
                             UNION SELECT seq FROM recipient WHERE msisdn = :recipient)""",
     "originator": "originator = :originator",
     "reference": "reference = :reference AND reference <> ''",
+    "batch": "batch = :batch AND batch <> ''",
     "api_key": "api_key = :api_key",
     # Times rise with seq, but for a clock that is set back: the index finds about where to begin and to end.
     "since": f"""accepted_at >= :since AND seq >= -{SLACK} + ifnull((SELECT seq FROM message
@@ -87,6 +92,18 @@ class Table:
         for start in range(0, len(to_many), SIZES[0]):
             ids = to_many[start : start + SIZES[0]]
             self._connection.execute(_TO_MANY.format(ids=", ".join("?" * len(ids))), ids)
+
+    def claimed(self, api_key: str, key: str, now: float) -> Claimed | None:
+        """What the idempotency key stands for at ``now`` (UTC epoch seconds), if anything."""
+        sql = "SELECT fingerprint, answer FROM claim WHERE api_key = ? AND key = ? AND until > ?"
+        row = self._connection.execute(sql, (api_key, key, now)).fetchone()
+        return None if row is None else Claimed(fingerprint=row[0], answer=row[1])
+
+    def claim(self, claim: Claim, claimed: Claimed) -> None:
+        """Keep what ``claim`` stands for now, and drop a few that have run out."""
+        values = (claim.api_key, claim.key, claimed.fingerprint, claimed.answer, claim.until)
+        self._connection.execute(_UNCLAIM, (claim.at, claim.api_key, claim.key))
+        self._connection.execute("INSERT INTO claim VALUES (?, ?, ?, ?, ?)", values)
 
     def update(self, changes: Sequence[Change]) -> set[str]:
         """Make ``changes``, each of another id; the answer is the ids that were in the state they had to be in."""
@@ -153,6 +170,7 @@ def _search(query: Query) -> tuple[str, dict[str, Any]]:
         "recipient": None if query.recipient is None else query.recipient.digits,
         "originator": query.originator,
         "reference": query.reference,
+        "batch": query.batch,
         "api_key": query.api_key,
         "since": query.since,
         "until": query.until,

@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet import reactor
 from zope.interface import implementer
 
+from smsd.core.claim import Claim, Claimed
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.query import Page, Query
@@ -39,11 +40,15 @@ class CrashingEngine:
     async def close(self) -> None:
         await self._engine.close()
 
-    async def append(self, messages: Sequence[Message], limit: int) -> int:
+    async def append(self, messages: Sequence[Message], limit: int, claim: Claim | None = None) -> int:
         self._reached("not yet appended")
-        ahead: int = await self._engine.append(messages, limit)
+        ahead: int = await self._engine.append(messages, limit, claim)
         self._reached("appended")
         return ahead
+
+    async def claimed(self, api_key: str, key: str, now: float) -> Claimed | None:
+        claimed: Claimed | None = await self._engine.claimed(api_key, key, now)
+        return claimed
 
     async def recover(self, now: float) -> int:
         recovered: int = await self._engine.recover(now)

@@ -12,6 +12,7 @@ CREATE TABLE message (
     api_key      TEXT    NOT NULL,      -- name of the key it came under
     accepted_at  REAL    NOT NULL,      -- when it was accepted
     priority     INTEGER NOT NULL,      -- 0 high, 1 normal, 2 low
+    batch        TEXT    NOT NULL,      -- id of the whole that it is a part of, or empty
     reference    TEXT    NOT NULL,      -- the client's own word for it, or empty
     valid_until  REAL,                  -- stale after this; NULL: never
     -- what has become of it
@@ -43,8 +44,20 @@ CREATE INDEX message_state       ON message (state);
 CREATE INDEX message_recipient   ON message (recipients ->> 0);
 CREATE INDEX message_originator  ON message (originator);
 CREATE INDEX message_reference   ON message (reference) WHERE reference <> '';
+CREATE INDEX message_batch       ON message (batch) WHERE batch <> '';
 CREATE INDEX message_api_key     ON message (api_key);
 CREATE INDEX message_accepted_at ON message (accepted_at);
+
+-- Idempotency keys, and the answers that were given under them.
+CREATE TABLE claim (
+    api_key     TEXT NOT NULL,          -- name of the API key
+    key         TEXT NOT NULL,          -- the client's word
+    fingerprint TEXT NOT NULL,          -- of the body, hexadecimal
+    answer      TEXT NOT NULL,          -- body of the answer, JSON
+    until       REAL NOT NULL,          -- from then on the key is free again
+    PRIMARY KEY (api_key, key)
+) STRICT;
+CREATE INDEX claim_until ON claim (until);
 
 -- The recipients of each message that has more than one.
 CREATE TABLE recipient (

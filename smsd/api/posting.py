@@ -1,0 +1,101 @@
+"""Takes what is posted to ``/sms``: one, an array, or a broadcast, each at most once under an idempotency key."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+from twisted.internet.defer import Deferred
+
+from smsd.api.problems import Answer, BodyTooLarge, ok
+from smsd.api.validation import InvalidBody, Order, Problem, SmsBody, fingerprint, read_json
+from smsd.api.view import moment
+from smsd.core.claim import Claimed
+from smsd.core.errors import KeyReused
+from smsd.pipeline.intake import IdempotencyKey, Intake, Receipt
+from smsd.ports import IInbox
+
+#: Octets of a body that is read in a thread, so that the reactor goes on beside it.
+LARGE: Final = 65_536
+#: Octets of a body that is one object: a broadcast to 50,000 has room.
+OBJECT_LIMIT: Final = 1024 * 1024
+#: A key may come bare or as a quoted string (IETF draft-ietf-httpapi-idempotency-key-header).
+_KEY: Final = re.compile(r'"([\x20-\x7e]{1,255})"|((?!")[\x21-\x7e]{1,255})')
+
+
+class Posting:
+    """What ``POST /sms`` does, once the client is known."""
+
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        inbox: IInbox,
+        now: Callable[[], float],
+        defer: Callable[..., Deferred[Any]],
+    ) -> None:
+        """``defer`` calls a function with its arguments in a thread."""
+        self._intake = intake
+        self._inbox = inbox
+        self._now = now
+        self._defer = defer
+        self._body = SmsBody()
+
+    async def take(self, raw: bytes, api_key: str, key_header: str | None) -> Answer:
+        """Accept what ``raw`` asks for under the key named ``api_key``; answers once it is durable.
+
+        Raises BodyTooLarge, InvalidBody, KeyReused, and whatever Intake.accept raises but Claimed.
+        """
+        if len(raw) > OBJECT_LIMIT and not raw.lstrip().startswith(b"["):
+            raise BodyTooLarge(OBJECT_LIMIT)
+        key = None if key_header is None else read_key(key_header)
+        body = await self._aside(raw, read_json, raw)
+        if key is not None and (claimed := await self._inbox.claimed(api_key, key, self._now())) is not None:
+            # Before anything is judged: the same body may have been good then and be too late now.
+            return _again(claimed, await self._aside(raw, fingerprint, body))
+        order: Order = await self._aside(raw, self._body.parse, body, self._now())
+        given = key and IdempotencyKey(
+            key=key, fingerprint=order.fingerprint, answer=lambda receipt: json.dumps(_told(order, receipt))
+        )
+        try:
+            receipt = await self._intake.accept(order.submissions, api_key, given or None)
+        except Claimed as claimed:
+            return _again(claimed, order.fingerprint)
+        return _answer(_told(order, receipt))
+
+    async def _aside(self, raw: bytes, work: Callable[..., Any], *arguments: Any) -> Any:
+        if len(raw) < LARGE:
+            return work(*arguments)
+        return await self._defer(work, *arguments)
+
+
+def read_key(header: str) -> str:
+    """The key in an ``Idempotency-Key`` header. Raises InvalidBody."""
+    match = _KEY.fullmatch(header.strip())
+    if match is None:
+        message = "The Idempotency-Key is invalid: 'Must be 1 to 255 visible ASCII characters, bare or quoted'"
+        raise InvalidBody(Problem(pointer="", message=message))
+    return match[1] or match[2]
+
+
+def _told(order: Order, receipt: Receipt) -> dict[str, Any]:
+    where = {"position": receipt.position, "eta": moment(receipt.eta)}
+    if order.is_array:
+        return ok("Your SMS are being handled", ids=list(receipt.ids), **where)
+    submission = order.submissions[0]
+    body = ok("Your SMS is being handled", id=receipt.ids[0], segments=submission.segmentation.parts, **where)
+    many = len(submission.recipients)
+    return body if many == 1 else {**body, "recipients": many, "requests": len(receipt.messages)}
+
+
+def _again(claimed: Claimed, given: str) -> Answer:
+    if claimed.fingerprint != given:
+        raise KeyReused
+    answer = _answer(json.loads(claimed.answer))
+    return attrs.evolve(answer, headers={**answer.headers, "Idempotent-Replayed": "true"})
+
+
+def _answer(body: dict[str, Any]) -> Answer:
+    headers = {"Location": f"/sms/{body['id']}"} if "id" in body else {}
+    return Answer(code=200, body=body, headers=headers)

@@ -1,0 +1,27 @@
+"""What a client's idempotency key stands for."""
+
+from collections.abc import Callable
+
+import attrs
+
+from smsd.core.errors import SmsdError
+
+
+@attrs.frozen(kw_only=True)
+class Claim:
+    """A key under which a request is made, kept together with what is accepted by it."""
+
+    api_key: str  #: the name of the API key; each has idempotency keys of its own
+    key: str  #: the client's word, 1 to 255 characters
+    fingerprint: str  #: of the body, in hexadecimal; the same for the same JSON value
+    at: float  #: UTC epoch seconds; when it is made
+    until: float  #: UTC epoch seconds; from then on the key is free again
+    answer: Callable[[int], str]  #: pure; the answer's body, given how many messages are ahead
+
+
+@attrs.frozen(kw_only=True)
+class Claimed(SmsdError):
+    """This idempotency key was used already."""
+
+    fingerprint: str  #: of the body that came with it first
+    answer: str  #: the body of the first answer
