@@ -1,0 +1,1 @@
+"""Tells receivers over HTTP what becomes of their messages."""

@@ -1,0 +1,66 @@
+"""Decides what becomes of a callback, given what its receiver answered."""
+
+from typing import Final, assert_never
+
+import attrs
+
+from smsd.core.retry import Backoff
+
+#: Seconds after its creation at which a callback that keeps failing is given up.
+GIVE_UP_S: Final = 86_400.0
+
+
+@attrs.frozen(kw_only=True)
+class Callback:
+    """One change of state that its receiver is owed. Raises ValueError for an ``id`` that could not be signed."""
+
+    #: the same over all tries, sent as ``webhook-id``; no full stop, "to prevent certain attacks" (Standard Webhooks)
+    id: str = attrs.field(validator=attrs.validators.matches_re(r"[A-Za-z0-9_-]{1,100}"))
+    url: str  #: where it is posted, as ``receiver.check_url`` takes it
+    body: bytes  #: JSON, the octets that are signed and posted
+    api_key: str  #: the name of the API key whose secrets sign it
+    created_at: float  #: UTC epoch seconds
+    attempts: int = 0  #: tries that failed
+    not_before: float = 0.0  #: UTC epoch seconds; its next try is not before this
+
+
+@attrs.frozen(kw_only=True)
+class Delivered:
+    """The receiver has it."""
+
+
+@attrs.frozen(kw_only=True)
+class Gone:
+    """The receiver wants no more (410)."""
+
+
+@attrs.frozen(kw_only=True)
+class Failed:
+    """The receiver surely or perhaps does not have it; it may be tried again."""
+
+    reason: str  #: in words fit for a log: the host at most, never the rest of the URL
+    retry_after_s: float | None = None  #: seconds the receiver asked us to wait
+
+
+Answered = Delivered | Gone | Failed
+
+
+def settle_callback(
+    callback: Callback, answered: Answered, now: float, backoff: Backoff, draw: float
+) -> Callback | None:
+    """The callback as it waits for its next try, or None when it is finished; ``draw`` is uniform in [0, 1).
+
+    Finished is what was delivered, what the receiver calls gone, and what still fails a day after its creation. No
+    wait leads past that day: the last try is made at its end, whatever the receiver asked for.
+    """
+    match answered:
+        case Delivered() | Gone():
+            return None
+        case Failed(retry_after_s=retry_after_s):
+            give_up_at = callback.created_at + GIVE_UP_S
+            if now >= give_up_at:
+                return None
+            failures = callback.attempts + 1
+            wait_s = max(backoff.delay_s(failures, draw), retry_after_s or 0.0)
+            return attrs.evolve(callback, attempts=failures, not_before=min(now + wait_s, give_up_at))
+    assert_never(answered)
