@@ -52,8 +52,8 @@ class Sender:
         """Send ``lease``'s message in the background."""
         self._lane.in_flight += 1
         send = Deferred.fromCoroutine(self._send(lease))
-        # The program's one broad catch: a fault of ours must not stop the daemon. The message stays as it is on
-        # disk, at worst sending, and is asked for at the next start.
+        # The outermost edge: a fault of ours must not stop the daemon. The message stays as it is on disk, at worst
+        # sending, and is asked for at the next start.
         _ = send.addErrback(lambda failure: self._log.failure("message {id}: send broke", failure, id=lease.message.id))
         _ = send.addCallback(self._ended)
 
@@ -73,9 +73,13 @@ class Sender:
         permit = await self._permit(lease)
         if permit is None:
             return
-        begun = await self._begin(lease)
+        begun = None
+        try:
+            begun = await self._begin(lease)
+        finally:
+            if begun is None:  # nothing went out, whatever the reason
+                self._lane.throttle.put_back(permit)
         if begun is None:
-            self._lane.throttle.put_back(permit)
             return
         self._reporter.report(of(begun.message))
         outcome = await self._lane.gateway.send(begun.message)

@@ -1,11 +1,13 @@
 from itertools import chain, cycle, repeat
 
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
 
 from smsd.core.lifecycle import State
-from smsd.core.message import Priority, What
+from smsd.core.message import Message, Priority, What
 from smsd.core.outcome import Accepted, Found, HeldOff, NotFound, Postponed, Refused, Unanswered
 from smsd.ports import Lease
+from smsd.spool.memory import MemorySpool
 from tests.unit.pipeline.world import Exchange, World
 
 GOOD = Exchange(0.01, 0.01)
@@ -197,3 +199,25 @@ def test_a_restart_waits_out_what_an_earlier_process_may_have_sent() -> None:
     assert world.gateway.arrivals == []
     world.pass_time(1.0)
     assert len(world.gateway.arrivals) == 2
+
+
+class BrokenOnce(MemorySpool):
+    """An engine with a fault that shows once."""
+
+    is_broken = True
+
+    async def store(self, lease: Lease, after: Message) -> Lease:
+        if self.is_broken:
+            self.is_broken = False
+            raise ValueError("a fault of the engine")
+        return await super().store(lease, after)
+
+
+def test_a_fault_costs_one_message_its_turn_but_not_the_lane_its_permit() -> None:
+    world = World(rate=1.0, exchanges=[GOOD], spool=BrokenOnce(limit=100))
+    _, other = world.post(2)
+    with capturedLogs() as logged:
+        world.start()
+        world.pass_time(4.0)
+    assert [sent for _, sent in world.gateway.arrivals] == [other]
+    assert [event["log_level"].name for event in logged if "send broke" in event["log_format"]] == ["critical"]

@@ -73,9 +73,11 @@ class TimedGateway:
 class World:
     """The sending half of the daemon over the memory engine."""
 
-    def __init__(self, *, rate: float, exchanges: Iterable[Exchange], attempts: int = 0) -> None:
+    def __init__(
+        self, *, rate: float, exchanges: Iterable[Exchange], attempts: int = 0, spool: MemorySpool | None = None
+    ) -> None:
         self.clock = clock = Clock()
-        self.spool = MemorySpool(limit=1_000_000)
+        self.spool = spool or MemorySpool(limit=1_000_000)
         self.spool.open()
         self.notebook = Notebook()
         self.gateway = TimedGateway(clock, exchanges)
