@@ -51,18 +51,24 @@ class Posting:
             raise BodyTooLarge(OBJECT_LIMIT)
         key = None if key_header is None else read_key(key_header)
         body = await self._aside(raw, read_json, raw)
-        if key is not None and (claimed := await self._inbox.claimed(api_key, key, self._now())) is not None:
+        if key is None:
+            order: Order = await self._aside(raw, self._body.parse, body, self._now())
+            return _answer(_told(order, await self._intake.accept(order.submissions, api_key)))
+        return await self._take_once(raw, body, api_key, key)
+
+    async def _take_once(self, raw: bytes, body: object, api_key: str, key: str) -> Answer:
+        given = await self._aside(raw, fingerprint, body)
+        if (earlier := await self._inbox.claimed(api_key, key, self._now())) is not None:
             # Before anything is judged: the same body may have been good then and be too late now.
-            return _again(claimed, await self._aside(raw, fingerprint, body))
+            return _again(earlier, given)
         order: Order = await self._aside(raw, self._body.parse, body, self._now())
-        given = key and IdempotencyKey(
-            key=key, fingerprint=order.fingerprint, answer=lambda receipt: json.dumps(_told(order, receipt))
+        idempotency = IdempotencyKey(
+            key=key, fingerprint=given, answer=lambda receipt: json.dumps(_told(order, receipt))
         )
         try:
-            receipt = await self._intake.accept(order.submissions, api_key, given or None)
+            return _answer(_told(order, await self._intake.accept(order.submissions, api_key, idempotency)))
         except Claimed as claimed:
-            return _again(claimed, order.fingerprint)
-        return _answer(_told(order, receipt))
+            return _again(claimed, given)
 
     async def _aside(self, raw: bytes, work: Callable[..., Any], *arguments: Any) -> Any:
         if len(raw) < LARGE:

@@ -3,7 +3,6 @@
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from smsd.api.validation import InvalidBody, Problem
@@ -11,6 +10,7 @@ from smsd.core.address import Msisdn
 from smsd.core.errors import InvalidAddress
 from smsd.core.lifecycle import State
 from smsd.core.query import MAX_PAGE, Query
+from smsd.core.submission import read_moment
 
 
 def read_query(given: Mapping[str, Any]) -> Query:
@@ -47,10 +47,7 @@ def _text(value: Any) -> str:
 
 
 def _moment(value: Any) -> float:
-    moment = datetime.fromisoformat(_text(value))
-    if moment.tzinfo is None:
-        raise ValueError
-    return moment.timestamp()
+    return read_moment(_text(value))
 
 
 def _place(value: Any) -> int:

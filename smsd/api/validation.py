@@ -43,7 +43,6 @@ class Order:
 
     submissions: tuple[Submission, ...]
     is_array: bool  #: whether it is an array, and so answered with ids
-    fingerprint: str  #: the same for the same JSON value
 
 
 class SmsBody:
@@ -72,7 +71,7 @@ class SmsBody:
                 problems += invalid.problems
         if problems:
             raise InvalidBody(*problems[:MAX_PROBLEMS])
-        return Order(submissions=tuple(submissions), is_array=is_array, fingerprint=fingerprint(body))
+        return Order(submissions=tuple(submissions), is_array=is_array)
 
     def _read(self, body: object, now: float, place: str) -> Submission:
         if not isinstance(body, dict):

@@ -44,7 +44,7 @@ class Submission:
         recipients = reader.recipients()
         originator = reader.read("originator", Originator.parse)
         segmentation = reader.segmentation()
-        send_at = reader.read("send_at", lambda text: _moment(text, now))
+        send_at = reader.read("send_at", lambda text: _send_at(text, now))
         if reader.bad:
             raise InvalidSubmission(paths=tuple(reader.bad))
         return cls(
@@ -134,8 +134,16 @@ class _Reader:
 _CODINGS: Final = {"auto": None, "plain": DataCoding.PLAIN, "unicode": DataCoding.UNICODE}
 
 
-def _moment(text: str, now: float) -> float:
+def read_moment(text: str) -> float:
+    """An RFC 3339 time with an offset, in UTC epoch seconds. Raises ValueError and OverflowError."""
     moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None or not now - PAST_S <= moment.timestamp() <= now + AHEAD_S:
+    if moment.tzinfo is None:
         raise ValueError
     return moment.timestamp()
+
+
+def _send_at(text: str, now: float) -> float:
+    at = read_moment(text)
+    if not now - PAST_S <= at <= now + AHEAD_S:
+        raise ValueError
+    return at

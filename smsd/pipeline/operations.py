@@ -1,6 +1,7 @@
 """Calls messages back, and puts dead ones into the queue again, at somebody's word."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred, gatherResults
@@ -41,9 +42,7 @@ class Operations:
         messages = await self.find(id)
         if len(messages) == 1:
             return (await self._cancel(messages[0].id),)
-        tries = [Deferred.fromCoroutine(self._try_to_cancel(message.id)) for message in messages]
-        canceled: list[bool] = await gatherResults(tries)
-        if not any(canceled):
+        if not await _done_in_time([self._cancel(message.id) for message in messages]):
             raise NotAllowed(state=messages[0].state.value, wanted=State.CANCELED.value)
         return await self._parts(id)
 
@@ -56,43 +55,39 @@ class Operations:
 
     async def replay_all(self, query: Query) -> int:
         """Queue every dead message that ``query`` admits again; answers how many. Raises SpoolUnavailable."""
-        count, query = 0, attrs.evolve(query, state=State.DEAD)
-        while True:
-            page = await self._ledger.search(query)
-            # All of a page at once: they share a commit.
-            replays = [Deferred.fromCoroutine(self._replay_if_dead(message.id)) for message in page.messages]
-            count += sum(await gatherResults(replays))
-            if page.before is None:
-                return count
-            query = attrs.evolve(query, before=page.before)
+        count = 0
+        async for messages in self._pages(attrs.evolve(query, state=State.DEAD)):
+            count += await _done_in_time([self.replay(message.id) for message in messages])
+        return count
 
     async def _parts(self, id: str) -> tuple[Message, ...]:
-        query, parts = Query(batch=id, limit=MAX_PAGE), list[Message]()
-        while True:
-            page = await self._ledger.search(query)
-            parts += page.messages
-            if page.before is None:
-                break
-            query = attrs.evolve(query, before=page.before)
+        parts = [part async for messages in self._pages(Query(batch=id, limit=MAX_PAGE)) for part in messages]
         if not parts:
             raise UnknownMessage(id=id)
         return tuple(reversed(parts))
+
+    async def _pages(self, query: Query) -> AsyncIterator[tuple[Message, ...]]:
+        before = query.before
+        while True:
+            page = await self._ledger.search(attrs.evolve(query, before=before))
+            yield page.messages
+            if (before := page.before) is None:
+                return
 
     async def _cancel(self, id: str) -> Message:
         canceled = await self._ledger.amend(id, lambda message: cancel(message, self._now()))
         self._reporter.report(of(canceled))
         return canceled
 
-    async def _try_to_cancel(self, id: str) -> bool:
-        try:
-            await self._cancel(id)
-        except NotAllowed:
-            return False
-        return True
 
-    async def _replay_if_dead(self, id: str) -> bool:
-        try:
-            await self.replay(id)
-        except NotAllowed:
-            return False  # somebody else was faster
-        return True
+async def _done_in_time(steps: Iterable[Coroutine[Deferred[Any], Any, Message]]) -> int:
+    """How many of ``steps`` were not too late; all at once, so that they share a commit."""
+    return sum(await gatherResults([Deferred.fromCoroutine(_is_done(step)) for step in steps]))
+
+
+async def _is_done(step: Coroutine[Deferred[Any], Any, Message]) -> bool:
+    try:
+        await step
+    except NotAllowed:
+        return False  # somebody else was faster
+    return True
