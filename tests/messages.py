@@ -1,5 +1,6 @@
 """Makes messages for tests."""
 
+from itertools import count
 from typing import Any
 
 from smsd.core.address import Msisdn, Originator
@@ -24,3 +25,14 @@ def message(id: str = "01TEST", **changed: Any) -> Message:
         "not_before": 0.0,
     }
     return Message(**(fields | changed))
+
+
+#: UTC epoch seconds at which the messages of ``sms`` are accepted.
+NOW = 1_700_000_000.0
+_NUMBERS = count(1)
+
+
+def sms(**changed: Any) -> Message:
+    """A message with an id of its own, accepted at NOW and due at once."""
+    given = {"id": f"{next(_NUMBERS):026}", "accepted_at": NOW, "changed_at": NOW, "not_before": NOW}
+    return message(**(given | changed))

@@ -1,20 +1,17 @@
 """Every engine, opened, for one suite."""
 
 from collections.abc import AsyncIterator, Callable
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
 
-from smsd.core.address import Msisdn, Originator
-from smsd.core.alphabet import DataCoding
 from smsd.core.message import Message
 from smsd.spool.memory import MemorySpool
 from smsd.spool.sqlite import SqliteSpool
-
-NOW = 1_700_000_000.0
+from tests import messages
+from tests.messages import NOW
 
 
 @pytest.fixture
@@ -45,21 +42,4 @@ async def spool(request: Any, reactor: Any, tmp_path: Path) -> AsyncIterator[Any
 @pytest.fixture
 def sms() -> Callable[..., Message]:
     """Makes messages, each with another id, due at once unless said otherwise."""
-    numbers = count(1)
-
-    def make(**fields: Any) -> Message:
-        given = {
-            "id": f"{next(numbers):026}",
-            "recipients": (Msisdn("31612345678"),),
-            "originator": Originator("Acme"),
-            "body": "Hello",
-            "coding": DataCoding.PLAIN,
-            "segments": 1,
-            "api_key": "shop",
-            "accepted_at": NOW,
-            "changed_at": NOW,
-            "not_before": NOW,
-        }
-        return Message(**given | fields)
-
-    return make
+    return messages.sms

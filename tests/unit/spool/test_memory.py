@@ -1,37 +1,13 @@
 """What only the memory engine does: it is small, and says so."""
 
-from itertools import count
-from typing import Any
-
 import attrs
 import pytest
 from pytest_twisted import ensureDeferred
 
-from smsd.core.address import Msisdn, Originator
-from smsd.core.alphabet import DataCoding
 from smsd.core.errors import SpoolFull, UnknownMessage
 from smsd.core.lifecycle import State
-from smsd.core.message import Message
 from smsd.spool.memory import MemorySpool
-from tests.messages import ROOM
-
-NOW = 1_700_000_000.0
-NUMBERS = count(1)
-
-
-def sms(**fields: Any) -> Message:
-    given = {
-        "id": f"{next(NUMBERS):026}",
-        "recipients": (Msisdn("31612345678"),),
-        "originator": Originator("Acme"),
-        "body": "Hello",
-        "coding": DataCoding.PLAIN,
-        "segments": 1,
-        "api_key": "shop",
-        "accepted_at": NOW,
-        "not_before": NOW,
-    }
-    return Message(**given | fields)
+from tests.messages import NOW, ROOM, sms
 
 
 def opened(**limits: int) -> MemorySpool:

@@ -6,7 +6,6 @@ import stat
 import struct
 import threading
 from contextlib import closing, contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +14,16 @@ import pytest
 from pytest_twisted import async_yield_fixture, ensureDeferred
 from twisted.internet.defer import Deferred, DeferredList, gatherResults
 
-from smsd.core.address import Msisdn, Originator
-from smsd.core.alphabet import DataCoding
+from smsd.core.address import Msisdn
 from smsd.core.errors import LeaseLost, SpoolRefused, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
-from smsd.core.message import Message, What
+from smsd.core.message import What
 from smsd.core.query import Query
 from smsd.core.settle import begin
 from smsd.spool import schema
 from smsd.spool.sqlite import SqliteSpool
 from smsd.spool.table import _search
-from tests.messages import ROOM
-
-NOW = 1_700_000_000.0
-NUMBERS = count(1)
-
-
-def sms(**fields: Any) -> Message:
-    given = {
-        "id": f"{next(NUMBERS):026}",
-        "recipients": (Msisdn("31612345678"),),
-        "originator": Originator("Acme"),
-        "body": "Hello",
-        "coding": DataCoding.PLAIN,
-        "segments": 1,
-        "api_key": "shop",
-        "accepted_at": NOW,
-        "changed_at": NOW,
-        "not_before": NOW,
-    }
-    return Message(**given | fields)
+from tests.messages import NOW, ROOM, sms
 
 
 @pytest.fixture
