@@ -1,16 +1,20 @@
 """The seams of smsd: what each half needs from the world, on one page."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 import attrs
 from zope.interface import Interface
 
+from smsd.core.callback import Callback
 from smsd.core.claim import Claim, Claimed
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.notice import Notice
-from smsd.core.outcome import LookupResult, Outcome
+from smsd.core.outcome import LookupFailed, LookupResult, Outcome
 from smsd.core.query import Page, Query
+from smsd.core.quota import Quota
+from smsd.core.report import Inbound, Report
+from smsd.core.turns import Place
 
 
 @attrs.frozen(kw_only=True)
@@ -24,13 +28,15 @@ class Lease:
 class IInbox(Interface):
     """Where the accepting half leaves messages."""
 
-    async def append(messages: Sequence[Message], limit: int, claim: Claim | None = None) -> int:
-        """Keep ``messages``, all or none; returns when they are durable.
+    async def append(
+        messages: Sequence[Message], limit: int, claim: Claim | None = None, quotas: Sequence[Quota] = ()
+    ) -> Place:
+        """Keep ``messages``, all of one API key, all or none; returns when they are durable, with their place in line.
 
-        The answer is how many are ahead of the first one: in line at that moment, of its priority or a better one.
         With a ``claim`` its key is taken in the same step, and Claimed is raised if it was taken before: then nothing
-        is kept. Raises SpoolFull if more than ``limit`` would then be queued, SpoolUnavailable, and ValueError for
-        what cannot be stored (an id that is there already).
+        is kept. In the same step they are charged to the ``quotas`` of the key; raises QuotaExceeded if one does not
+        admit them. Raises SpoolFull if more than ``limit`` recipients would then be queued, SpoolUnavailable, and
+        ValueError for what cannot be stored (an id that is there already).
         """
 
     async def claimed(api_key: str, key: str, now: float) -> Claimed | None:
@@ -53,9 +59,10 @@ class IOutbox(Interface):
         """
 
     async def lease(now: float, limit: int, state: State = State.QUEUED) -> list[Lease]:
-        """Lease up to ``limit`` messages in ``state`` (queued or uncertain) due at ``now`` (UTC epoch seconds).
+        """Lease up to ``limit`` messages in ``state`` (queued, uncertain or sent) due at ``now`` (UTC epoch seconds).
 
-        Best priority first, then oldest; never one that another lease holds. What was due once stays due, though the
+        Queued ones by their turns (see core.turns), uncertain ones best priority first, then oldest, sent ones by
+        when they are to be asked for; never one that another lease holds. What was due once stays due, though the
         clock be set back. Raises SpoolUnavailable.
         """
 
@@ -69,6 +76,18 @@ class IOutbox(Interface):
 
     async def release(lease: Lease) -> None:
         """Give ``lease`` back with its message as it was. Raises SpoolUnavailable once the spool is closed."""
+
+    async def beat(now: float) -> float | None:
+        """Write down that messages could be sent at ``now`` (UTC epoch seconds); the answer is when they last could.
+
+        None if that was never written down. Raises SpoolUnavailable.
+        """
+
+    async def hold(before: float, limit: int) -> int:
+        """Hold up to ``limit`` queued messages in line since before ``before`` (UTC epoch seconds): none is leased.
+
+        The answer is how many those were. Raises SpoolUnavailable.
+        """
 
 
 class ILedger(Interface):
@@ -87,8 +106,51 @@ class ILedger(Interface):
         changed. A lease on a message whose state it changes is lost. Raises UnknownMessage and SpoolUnavailable.
         """
 
+    async def ahead(id: str) -> int | None:
+        """How many go before message ``id`` if nothing else comes; None if it is not in line.
 
-class IEngine(IInbox, IOutbox, ILedger):
+        Raises UnknownMessage and SpoolUnavailable.
+        """
+
+    async def unhold(since: float, limit: int) -> int:
+        """Let up to ``limit`` held messages that were accepted since ``since`` (UTC epoch seconds) into line again.
+
+        The answer is how many those were. Raises SpoolUnavailable.
+        """
+
+    async def forget(before: float, limit: int) -> int:
+        """Remove text and numbers of up to ``limit`` messages that came to their end before ``before`` (epoch seconds).
+
+        The answer is how many those were. Dead ones are kept. Raises SpoolUnavailable.
+        """
+
+
+class ICallbackQueue(Interface):
+    """Keeps what receivers are owed: each change of a state (see core.callback.owed) is queued as it is stored."""
+
+    async def take_callbacks(now: float, until: float, limit: int, per_host: int, without: Set[str]) -> list[Callback]:
+        """Up to ``limit`` callbacks due at ``now``, given to nobody else until ``until`` (UTC epoch seconds).
+
+        At most ``per_host`` for one host; hosts ``without`` are passed over. Raises SpoolUnavailable.
+        """
+
+    async def settle_callback(callback: Callback, after: Callback | None) -> None:
+        """Keep ``after`` in place of ``callback``, or nothing when it is finished. Raises SpoolUnavailable."""
+
+    async def receive(inbound: Inbound, callback: Callback | None) -> bool:
+        """Keep an incoming message, and the callback that tells of it; False if it was kept before.
+
+        Raises SpoolUnavailable.
+        """
+
+    async def received(limit: int, before: int | None = None) -> tuple[list[Inbound], int | None]:
+        """Up to ``limit`` incoming messages, newest first, from before the place ``before``; and the next such place.
+
+        Raises SpoolUnavailable.
+        """
+
+
+class IEngine(IInbox, IOutbox, ILedger, ICallbackQueue):
     """A spool and its ledger, with the life of what stands behind them."""
 
     def open() -> None:
@@ -107,6 +169,12 @@ class IGateway(Interface):
     async def lookup(message: Message) -> LookupResult:
         """Ask the provider whether it has ``message`` (by its id, around ``attempted_at``)."""
 
+    async def reports(message: Message) -> tuple[Report, ...] | LookupFailed:
+        """Ask the provider what became of ``message`` (by ``provider_id``), at most one report a recipient.
+
+        Whatever else comes is LookupFailed, never an exception.
+        """
+
 
 class IThrottle(Interface):
     """Guards the rate that was agreed with the provider."""
@@ -119,6 +187,9 @@ class IThrottle(Interface):
 
     def put_back(permit: int) -> None:
         """Return ``permit`` unused: no request went out under it."""
+
+    def ease_off() -> None:
+        """Let fewer through for a while: the provider finds it too fast."""
 
 
 class IReporter(Interface):

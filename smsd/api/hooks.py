@@ -8,7 +8,8 @@ from twisted.web.iweb import IRequest
 
 from smsd.api.problems import Answer, ok
 from smsd.api.validation import read_json
-from smsd.core.report import Report
+from smsd.core.report import Inbound, Report
+from smsd.pipeline.incoming import Incoming
 from smsd.pipeline.reports import Reports
 
 
@@ -22,19 +23,37 @@ class Verify(Protocol):
 class Hooks:
     """The provider's webhooks."""
 
-    def __init__(self, *, reports: Reports, read: Callable[[Mapping[str, object]], Report], verify: Verify) -> None:
-        """``read`` makes a report of a call's fields, and raises BadReport."""
+    def __init__(
+        self,
+        *,
+        reports: Reports,
+        incoming: Incoming,
+        read_report: Callable[[Mapping[str, object]], Report],
+        read_inbound: Callable[[Mapping[str, object]], Inbound],
+        verify: Verify,
+    ) -> None:
+        """``read_report`` and ``read_inbound`` read a call's fields, and raise BadReport."""
         self._reports = reports
-        self._read = read
+        self._incoming = incoming
+        self._read_report = read_report
+        self._read_inbound = read_inbound
         self._verify = verify
 
     async def status(self, request: IRequest) -> Answer:
         """Take a status report. Raises BadSignature, BadReport and whatever Reports.take raises."""
+        await self._reports.take(self._read_report(self._verified(request)))
+        return Answer(code=200, body=ok("Thank you"))
+
+    async def inbound(self, request: IRequest) -> Answer:
+        """Take an incoming message. Raises BadSignature, BadReport and SpoolUnavailable."""
+        await self._incoming.take(self._read_inbound(self._verified(request)))
+        return Answer(code=200, body=ok("Thank you"))
+
+    def _verified(self, request: IRequest) -> dict[str, Any]:
         body = request.content.read()
         signature = request.requestHeaders.getRawHeaders(b"messagebird-signature-jwt", [b""])[0]
         self._verify(signature=signature.decode("latin-1"), uri=request.uri, body=body)
-        await self._reports.take(self._read(_fields(request, body)))
-        return Answer(code=200, body=ok("Thank you"))
+        return _fields(request, body)
 
 
 def _fields(request: IRequest, body: bytes) -> dict[str, Any]:

@@ -9,10 +9,11 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from smsd.api.problems import Answer, BodyTooLarge, ok
+from smsd.api.ratelimit import ratelimit
 from smsd.api.validation import InvalidBody, Order, Problem, SmsBody, fingerprint, read_json
-from smsd.api.view import moment
 from smsd.core.claim import Claimed
 from smsd.core.errors import KeyReused
+from smsd.core.moment import moment
 from smsd.pipeline.intake import IdempotencyKey, Intake, Receipt
 from smsd.ports import IInbox
 
@@ -32,15 +33,16 @@ class Posting:
         *,
         intake: Intake,
         inbox: IInbox,
+        allow_private: bool,
         now: Callable[[], float],
         defer: Callable[..., Deferred[Any]],
     ) -> None:
-        """``defer`` calls a function with its arguments in a thread."""
+        """Callbacks may lead to a private address if ``allow_private``; ``defer`` calls a function in a thread."""
         self._intake = intake
         self._inbox = inbox
         self._now = now
         self._defer = defer
-        self._body = SmsBody()
+        self._body = SmsBody(allow_private=allow_private)
 
     async def take(self, raw: bytes, api_key: str, key_header: str | None) -> Answer:
         """Accept what ``raw`` asks for under the key named ``api_key``; answers once it is durable.
@@ -53,7 +55,8 @@ class Posting:
         body = await self._aside(raw, read_json, raw)
         if key is None:
             order: Order = await self._aside(raw, self._body.parse, body, self._now())
-            return _answer(_told(order, await self._intake.accept(order.submissions, api_key)))
+            receipt = await self._intake.accept(order.submissions, api_key)
+            return self._answer(order, receipt)
         return await self._take_once(raw, body, api_key, key)
 
     async def _take_once(self, raw: bytes, body: object, api_key: str, key: str) -> Answer:
@@ -66,9 +69,14 @@ class Posting:
             key=key, fingerprint=given, answer=lambda receipt: json.dumps(_told(order, receipt))
         )
         try:
-            return _answer(_told(order, await self._intake.accept(order.submissions, api_key, idempotency)))
+            receipt = await self._intake.accept(order.submissions, api_key, idempotency)
         except Claimed as claimed:
             return _again(claimed, given)
+        return self._answer(order, receipt)
+
+    def _answer(self, order: Order, receipt: Receipt) -> Answer:
+        answer = _answer(_told(order, receipt))
+        return attrs.evolve(answer, headers={**answer.headers, **ratelimit(receipt.usages, self._now())})
 
     async def _aside(self, raw: bytes, work: Callable[..., Any], *arguments: Any) -> Any:
         if len(raw) < LARGE:

@@ -8,6 +8,7 @@ import attrs
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from smsd.api.auth import Unauthorised
+from smsd.api.ratelimit import ratelimit
 from smsd.api.validation import InvalidBody
 from smsd.core.errors import (
     Closing,
@@ -22,6 +23,7 @@ from smsd.core.errors import (
     StillSending,
     UnknownMessage,
 )
+from smsd.core.quota import QuotaExceeded
 from smsd.core.report import BadReport, BadSignature
 
 #: Seconds after which a client may try again while the spool cannot write.
@@ -95,6 +97,9 @@ def answer_to(error: BaseException | None) -> Answer:
             return wrong(415, "The body must be sent as Content-Type: application/json")
         case SpoolFull():
             return wrong(429, str(error), {"Retry-After": str(error.retry_after_s)})
+        case QuotaExceeded():
+            headers = {"Retry-After": str(error.retry_after_s), **ratelimit(error.usages, error.at)}
+            return wrong(429, str(error), headers)
         case SpoolUnavailable() | SpoolRefused() | Closing():
             return wrong(503, str(error), {"Retry-After": str(RETRY_UNAVAILABLE_S)})
         case _:

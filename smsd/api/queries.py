@@ -2,23 +2,26 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Final
 
 from smsd.api.validation import InvalidBody, Problem
 from smsd.core.address import Msisdn
 from smsd.core.errors import InvalidAddress
 from smsd.core.lifecycle import State
+from smsd.core.moment import read_moment
 from smsd.core.query import MAX_PAGE, Query
-from smsd.core.submission import read_moment
 
 
-def read_query(given: Mapping[str, Any]) -> Query:
-    """The query that ``given`` names and values ask for. Raises InvalidBody with every problem at once."""
+def read_query(given: Mapping[str, Any], only: Container[str] | None = None) -> Query:
+    """The query that ``given`` names and values ask for. Raises InvalidBody with every problem at once.
+
+    ``only`` these names may be used, if it is given.
+    """
     problems: list[Problem] = []
     fields: dict[str, Any] = {}
     for name, value in given.items():
-        if name not in _READERS:
+        if name not in (_READERS if only is None else only):
             problems.append(_problem(name, value, "Is not a known filter"))
             continue
         field, read, rule = _READERS[name]
@@ -58,6 +61,12 @@ def _place(value: Any) -> int:
         raise ValueError from None
 
 
+def _yes(value: Any) -> bool:
+    if value not in ("yes", True):
+        raise ValueError
+    return True
+
+
 def _limit(value: Any) -> int:
     limit = int(str(value))
     if not 1 <= limit <= MAX_PAGE:
@@ -73,6 +82,7 @@ _READERS: Final[Mapping[str, tuple[str, Callable[[Any], Any], str]]] = {
     "reference": ("reference", _text, "Must be a text"),
     "batch": ("batch", _text, "Must be the id of a broadcast"),
     "api_key": ("api_key", _text, "Must be the name of an API key"),
+    "held": ("is_held", _yes, "Must be yes"),
     "since": ("since", _moment, "Must be an RFC 3339 time with an offset"),
     "until": ("until", _moment, "Must be an RFC 3339 time with an offset"),
     "cursor": ("before", _place, "Must be the cursor of an earlier page"),

@@ -10,15 +10,18 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 
 from smsd.api.auth import Keyring
+from smsd.api.held import Held
 from smsd.api.hooks import Hooks
 from smsd.api.posting import Posting
 from smsd.api.problems import Answer, NotJson, answer_to, ok
 from smsd.api.queries import cursor, read_query
 from smsd.api.validation import InvalidBody, Problem, read_json
-from smsd.api.view import shown, shown_whole
+from smsd.core.moment import moment
+from smsd.core.view import received_facts, shown, shown_whole
+from smsd.pipeline.arrival import Arrivals
 from smsd.pipeline.intake import Intake
 from smsd.pipeline.operations import Operations
-from smsd.ports import IInbox, ILedger
+from smsd.ports import ICallbackQueue, IInbox, ILedger
 
 _JSON_TYPE: Final = b"application/json"
 
@@ -36,17 +39,23 @@ class Api:
         inbox: IInbox,
         ledger: ILedger,
         operations: Operations,
+        arrivals: Arrivals,
+        queue: ICallbackQueue,
         hooks: Hooks,
         keyring: Keyring,
+        allow_private: bool,
         now: Callable[[], float],
         defer: Callable[..., Deferred[Any]],
         trouble: Callable[[], str],
     ) -> None:
-        """``defer`` calls a function in a thread.
+        """Callbacks may lead to a private address if ``allow_private``; ``defer`` calls a function in a thread.
 
         ``trouble`` says why messages cannot be taken or sent right now, and is empty while they can.
         """
-        self._posting = Posting(intake=intake, inbox=inbox, now=now, defer=defer)
+        self._posting = Posting(intake=intake, inbox=inbox, allow_private=allow_private, now=now, defer=defer)
+        self._held = Held(operations)
+        self._arrivals = arrivals
+        self._queue = queue
         self._ledger = ledger
         self._operations = operations
         self._hooks = hooks
@@ -64,9 +73,12 @@ class Api:
 
     @app.route("/sms/<id>", methods=["GET"])
     async def get_sms(self, request: IRequest, id: str) -> bytes:
-        """Show one SMS."""
+        """Show one SMS, and when it should go."""
         self._authorised(request)
-        return _answered(request, Answer(code=200, body=shown_whole(id, await self._operations.find(id))))
+        messages = await self._operations.find(id)
+        arrival = await self._arrivals.of(messages)
+        when = {} if arrival is None else {"position": arrival.position, "eta": moment(arrival.eta)}
+        return _answered(request, Answer(code=200, body=shown_whole(id, messages) | when))
 
     @app.route("/sms", methods=["GET"])
     async def get_all_sms(self, request: IRequest) -> bytes:
@@ -99,10 +111,31 @@ class Api:
         count = await self._operations.replay_all(read_query(given))
         return _answered(request, Answer(code=200, body=ok("The dead letters are queued again", count=count)))
 
+    @app.route("/held", methods=["POST"])
+    async def release_held(self, request: IRequest) -> bytes:
+        """Send or expire what is held since an outage, at an operator's word."""
+        self._authorised(request)
+        _must_be_json(request)
+        return _answered(request, await self._held.take(read_json(request.content.read())))
+
+    @app.route("/inbound", methods=["GET"])
+    async def get_inbound(self, request: IRequest) -> bytes:
+        """List incoming messages, newest first, a page at a time."""
+        self._authorised(request)
+        query = read_query(_arguments(request), only={"limit", "cursor"})
+        received, before = await self._queue.received(query.limit, query.before)
+        body = ok("Incoming messages", inbound=[received_facts(each) for each in received], cursor=cursor(before))
+        return _answered(request, Answer(code=200, body=body))
+
     @app.route("/messagebird/status", methods=["GET", "POST"])
     async def status_report(self, request: IRequest) -> bytes:
         """Take a status report from the provider; its signature is its key."""
         return _answered(request, await self._hooks.status(request))
+
+    @app.route("/messagebird/inbound", methods=["GET", "POST"])
+    async def incoming(self, request: IRequest) -> bytes:
+        """Take an incoming message from the provider; its signature is its key."""
+        return _answered(request, await self._hooks.inbound(request))
 
     @app.route("/health", methods=["GET"])
     def get_health(self, request: IRequest) -> bytes:

@@ -48,7 +48,9 @@ class Order:
 class SmsBody:
     """The body of ``POST /sms``, held against the one schema that the package ships."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, allow_private: bool = False) -> None:
+        """Callbacks may lead to private addresses only if ``allow_private``."""
+        self._allow_private = allow_private
         text = files("smsd.api").joinpath("schema", "sms.json").read_text(encoding="utf-8")
         self.schema: Final[dict[str, Any]] = json.loads(text)
         Draft202012Validator.check_schema(self.schema)
@@ -78,7 +80,7 @@ class SmsBody:
             raise InvalidBody(self._not_the_form(place))
         bad = {path for error in self._validator.iter_errors(body) for path in _paths(error, body, self.schema)}
         try:
-            return Submission.parse(body, now, bad)
+            return Submission.parse(body, now, bad, allow_private=self._allow_private)
         except InvalidSubmission as invalid:
             raise InvalidBody(*self._problems(invalid.paths, body, place)) from None
 

@@ -50,7 +50,7 @@ class HttpCallbacks:
 
     ``now`` gives UTC epoch seconds. ``secrets`` are, by API key, the octets that its callbacks are signed with, the
     newest first; they are looked up at every post, so they may be replaced. A key without any has its callbacks
-    posted unsigned. Redirects are not followed: each is a failure.
+    posted unsigned: the settings give every key one. Redirects are not followed: each is a failure.
     """
 
     def __init__(

@@ -1,10 +1,17 @@
-"""Decides what becomes of a callback, given what its receiver answered."""
+"""Says which callbacks are owed, and what becomes of each, given what its receiver answered."""
 
-from typing import Final, assert_never
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final, assert_never
 
 import attrs
 
+from smsd.core.message import Message
+from smsd.core.moment import moment
+from smsd.core.report import Inbound
 from smsd.core.retry import Backoff
+from smsd.core.view import facts, received_facts
 
 #: Seconds after its creation at which a callback that keeps failing is given up.
 GIVE_UP_S: Final = 86_400.0
@@ -45,6 +52,29 @@ class Failed:
 Answered = Delivered | Gone | Failed
 
 
+def owed(was: Message, after: Message) -> Callback | None:
+    """The callback for the step from ``was`` to ``after``; None if it changes no state, or nobody asked."""
+    if not after.callback_url or was.state is after.state:
+        return None
+    state, at = after.state.value, after.changed_at
+    return Callback(
+        # The same if the step is taken again, as an engine that rebuilds itself does.
+        id=f"{after.id}-{state}-{at * 1000:.0f}",
+        url=after.callback_url,
+        body=_body(f"sms.{state}", at, facts(after)),
+        api_key=after.api_key,
+        created_at=at,
+        not_before=at,
+    )
+
+
+def passed_on(inbound: Inbound, url: str, api_key: str, now: float) -> Callback:
+    """The callback that tells ``url`` of an incoming message; ``api_key`` names the key whose secrets sign it."""
+    id = hashlib.sha256(inbound.id.encode()).hexdigest()[:26]  # theirs, which may have any characters
+    body = _body("sms.received", inbound.received_at, received_facts(inbound))
+    return Callback(id=f"in-{id}", url=url, body=body, api_key=api_key, created_at=now, not_before=now)
+
+
 def settle_callback(
     callback: Callback, answered: Answered, now: float, backoff: Backoff, draw: float
 ) -> Callback | None:
@@ -64,3 +94,8 @@ def settle_callback(
             wait_s = max(backoff.delay_s(failures, draw), retry_after_s or 0.0)
             return attrs.evolve(callback, attempts=failures, not_before=min(now + wait_s, give_up_at))
     assert_never(answered)
+
+
+def _body(kind: str, at: float, data: Mapping[str, Any]) -> bytes:
+    # Standard Webhooks, "Payload structure": type, timestamp, data.
+    return json.dumps({"type": kind, "timestamp": moment(at), "data": data}, separators=(",", ":")).encode()

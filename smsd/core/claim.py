@@ -5,6 +5,7 @@ from collections.abc import Callable
 import attrs
 
 from smsd.core.errors import SmsdError
+from smsd.core.turns import Place
 
 
 @attrs.frozen(kw_only=True)
@@ -16,7 +17,7 @@ class Claim:
     fingerprint: str  #: of the body, in hexadecimal; the same for the same JSON value
     at: float  #: UTC epoch seconds; when it is made
     until: float  #: UTC epoch seconds; from then on the key is free again
-    answer: Callable[[int], str]  #: pure; the answer's body, given how many messages are ahead
+    answer: Callable[[Place], str]  #: pure; the answer's body, given the place in line
 
 
 @attrs.frozen(kw_only=True)

@@ -35,10 +35,12 @@ class InvalidSubmission(SmsdError):
 
 @attrs.frozen(kw_only=True)
 class SpoolFull(SmsdError):
-    """The spool holds {waiting} messages and takes no more than {limit}."""
+    """The spool holds messages to {waiting} recipients and takes no more than {limit}."""
 
-    waiting: int  #: messages that wait now
-    limit: int  #: messages that may wait
+    waiting: int  #: recipients that wait now
+    asked: int  #: recipients that there was no room for
+    limit: int  #: recipients that may wait
+    messages: int  #: that wait now, each one request to the provider
     retry_after_s: int = 1  #: seconds until there should be room; the intake knows the pace
 
 

@@ -49,6 +49,9 @@ class What(enum.Enum):
     DROPPED = "dropped"  #: refused at the door, there was no room
     HELD = "held"  #: a gateway is held: the provider takes nothing from us
     RELEASED = "released"  #: it does again
+    RECEIVED = "received"  #: an incoming message
+    STALE = "stale"  #: messages are held after an outage, for an operator's word
+    CALLBACK_FAILED = "callback failed"  #: a receiver does not have what it is owed; it is tried again for a day
     FAULT = "fault"  #: something of ours did not work; it is tried again
 
 
@@ -79,6 +82,7 @@ class Message:
     batch: str = ""  #: the id of the whole that it is a part of; empty when it is the whole
     reference: str = ""  #: the client's own word for it
     valid_until: float | None = None  #: UTC epoch seconds; stale after this
+    callback_url: str = ""  #: where its changes of state are posted; empty: nowhere
     state: State = State.QUEUED
     changed_at: float = 0.0  #: UTC epoch seconds; since when it is in this state
     gateway: str = ""  #: the name of the gateway that the last attempt went to
@@ -87,6 +91,8 @@ class Message:
     sent_at: float | None = None  #: UTC epoch seconds; when the provider said that it took it
     provider_id: str = ""  #: theirs
     deliveries: tuple[Delivery, ...] = ()  #: what status reports told, one a recipient, by number
+    ask_at: float | None = None  #: UTC epoch seconds; when the provider is next asked what became of it
+    is_held: bool = False  #: whether it waits for an operator's word, and not for its turn
     error: str = ""  #: why it is not sent, in the provider's words
     history: tuple[Event, ...] = ()  #: oldest first, at most MAX_HISTORY
 

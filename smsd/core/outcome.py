@@ -12,7 +12,14 @@ class Accepted:
 
 @attrs.frozen(kw_only=True)
 class Postponed:
-    """The provider surely does not have the message and may take it later."""
+    """The provider surely does not have the message and may take it later: it could not be reached."""
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Throttled:
+    """The provider surely does not have the message: it wants fewer requests, whichever message they are for."""
 
     reason: str  #: in the provider's words
     retry_after_s: float | None = None  #: seconds it asked us to wait
@@ -31,6 +38,7 @@ class Unanswered:
 
     reason: str
     late: bool = False  #: the request may still be on its way (a timeout, not a cut)
+    retry_after_s: float = 0.0  #: seconds it asked us to wait
 
 
 @attrs.frozen(kw_only=True)
@@ -40,7 +48,7 @@ class HeldOff:
     reason: str
 
 
-Outcome = Accepted | Postponed | Refused | Unanswered | HeldOff
+Outcome = Accepted | Postponed | Throttled | Refused | Unanswered | HeldOff
 
 
 @attrs.frozen(kw_only=True)

@@ -24,6 +24,7 @@ class Query:
     reference: str | None = None  #: the client's own word
     batch: str | None = None  #: the id of a whole
     api_key: str | None = None  #: its name
+    is_held: bool = False  #: only what waits for an operator's word
     since: float | None = None  #: UTC epoch seconds; accepted then or later
     until: float | None = None  #: UTC epoch seconds; accepted before
     before: int | None = None  #: only older than this place in the ledger; where an earlier page ended
@@ -38,6 +39,7 @@ class Query:
             and (self.reference is None or message.reference == self.reference)
             and (self.batch is None or message.batch == self.batch)
             and (self.api_key is None or message.api_key == self.api_key)
+            and (message.is_held or not self.is_held)
             and (self.since is None or message.accepted_at >= self.since)
             and (self.until is None or message.accepted_at < self.until)
         )

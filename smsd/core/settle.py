@@ -6,7 +6,7 @@ from typing import Final, assert_never
 import attrs
 
 from smsd.core import report as reports
-from smsd.core.errors import StillSending
+from smsd.core.errors import NotAllowed, StillSending
 from smsd.core.lifecycle import OPEN, State, advance
 from smsd.core.message import MAX_HISTORY, Event, Message, What
 from smsd.core.outcome import (
@@ -19,6 +19,7 @@ from smsd.core.outcome import (
     Outcome,
     Postponed,
     Refused,
+    Throttled,
     Unanswered,
 )
 from smsd.core.report import DeliveryStatus, Report
@@ -28,6 +29,10 @@ from smsd.core.retry import Backoff
 LOOKUP_PATIENCE_S: Final = 3600.0
 #: Seconds, the longest pause between two lookups of one message.
 LOOKUP_PAUSE_CAP_S: Final = 60.0
+#: Seconds without a verdict after which the provider is asked what became of a message, and asked again.
+ASK_EVERY_S: Final = 3600.0
+#: Seconds after which it is asked no more.
+ASK_FOR_S: Final = 86400.0
 
 
 class Doubt(enum.Enum):
@@ -64,6 +69,13 @@ def expire(message: Message, now: float) -> Message:
     return _move(message, State.EXPIRED, now, What.EXPIRED, error="its validity ended while it waited")
 
 
+def expire_held(message: Message, now: float) -> Message:
+    """A held message at an operator's word. Raises NotAllowed when it is not held any more."""
+    if not message.is_held:
+        raise NotAllowed(state=message.state.value, wanted=State.EXPIRED.value)
+    return _move(message, State.EXPIRED, now, What.EXPIRED, error="an operator let it expire after an outage")
+
+
 def cancel(message: Message, now: float) -> Message:
     """The message once it was called back. Raises NotAllowed when it no longer waits."""
     return _move(message, State.CANCELED, now, What.CANCELED)
@@ -81,13 +93,14 @@ def settle(message: Message, outcome: Outcome, now: float, policy: Policy, draw:
             return _sent(message, provider_id, now, What.SENT, sent_at=now)
         case Refused(reason=reason):
             return _move(message, State.DEAD, now, What.REFUSED, error=reason)
-        case Unanswered(reason=reason):
-            return _move(message, State.UNCERTAIN, now, What.UNANSWERED, error=reason)
-        case Postponed(reason=reason, retry_after_s=retry_after_s):
-            if _out_of_tries(message, policy):
-                return _move(message, State.DEAD, now, What.OUT_OF_TRIES, error=reason)
-            wait_s = max(policy.backoff.delay_s(message.attempts, draw), retry_after_s or 0.0)
-            return _move(message, State.QUEUED, now, What.POSTPONED, error=reason, wait_s=wait_s)
+        case Unanswered(reason=reason, retry_after_s=retry_after_s):
+            # Not even asked for before then: it cannot go again sooner.
+            return _move(message, State.UNCERTAIN, now, What.UNANSWERED, error=reason, wait_s=retry_after_s)
+        case Postponed(reason=reason):
+            return _again(message, now, policy, What.POSTPONED, reason, draw)
+        case Throttled(reason=reason):
+            # It waits no longer than all the others do, who are held: so it keeps its place before them.
+            return _again(message, now, policy, What.POSTPONED, reason, 0.0)
         case HeldOff(reason=reason):
             # The fault is ours, not the message's: this try does not count against it.
             held = _move(message, State.QUEUED, now, What.HELD_BACK, error=reason)
@@ -120,6 +133,20 @@ def reported(message: Message, report: Report, now: float) -> Message:
         return _move(after, state, now, What.DELIVERED)
     failed = [each.words() for each in deliveries if each.status is not DeliveryStatus.DELIVERED]
     return _move(after, state, now, What.UNDELIVERED, error="; ".join(failed))
+
+
+def asked(message: Message, result: tuple[Report, ...] | LookupFailed, now: float) -> Message:
+    """A message at ``now``, after the provider was asked what became of it; itself, once that is known.
+
+    An answer without a verdict, or none, is asked for again in an hour, until a day has passed: 24 times at most.
+    """
+    for report in () if isinstance(result, LookupFailed) else result:
+        message = reported(message, report, now)
+    if message.state is not State.SENT:
+        return message
+    # Since it is known to be sent: the attempt may have been days earlier.
+    is_over = now - message.changed_at >= ASK_FOR_S
+    return attrs.evolve(message, ask_at=None if is_over else now + ASK_EVERY_S)
 
 
 def clear_up(
@@ -158,7 +185,9 @@ def _out_of_tries(message: Message, policy: Policy) -> bool:
 
 
 def _sent(message: Message, provider_id: str, now: float, what: What, sent_at: float | None) -> Message:
-    return attrs.evolve(_move(message, State.SENT, now, what), provider_id=provider_id, sent_at=sent_at)
+    return attrs.evolve(
+        _move(message, State.SENT, now, what), provider_id=provider_id, sent_at=sent_at, ask_at=now + ASK_EVERY_S
+    )
 
 
 def _move(message: Message, state: State, now: float, what: What, *, error: str = "", wait_s: float = 0.0) -> Message:
@@ -169,6 +198,8 @@ def _move(message: Message, state: State, now: float, what: What, *, error: str 
         changed_at=now,
         # Only what has another turn before it gets another time; the rest keeps the one that was asked for.
         not_before=now + wait_s if state in OPEN else message.not_before,
+        is_held=False,
+        ask_at=None,
         error=error,
         history=(*message.history, event)[-MAX_HISTORY:],
     )

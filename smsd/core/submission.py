@@ -1,7 +1,6 @@
 """What a client asks for, parsed: past this, nobody checks a text again."""
 
 from collections.abc import Callable, Mapping, Set
-from datetime import datetime
 from typing import Any, Final
 
 import attrs
@@ -10,6 +9,8 @@ from smsd.core.address import Msisdn, Originator
 from smsd.core.alphabet import DataCoding, NotEncodable
 from smsd.core.errors import InvalidAddress, InvalidSubmission
 from smsd.core.message import MAX_RECIPIENTS, Message, Priority
+from smsd.core.moment import read_moment
+from smsd.core.receiver import check_url
 from smsd.core.segments import Segmentation, fits, segment
 
 #: Where something stands in a body: the field, and the index within it where there is one.
@@ -33,18 +34,28 @@ class Submission:
     reference: str  #: the client's own word for it
     send_at: float | None  #: UTC epoch seconds
     validity_s: int | None  #: seconds from the moment it may first go
+    callback_url: str  #: where its changes of state are posted; empty when the client names nothing
 
     @classmethod
-    def parse(cls, fields: Mapping[str, Any], now: float, known_bad: Set[Path] = frozenset()) -> "Submission":
+    def parse(
+        cls,
+        fields: Mapping[str, Any],
+        now: float,
+        known_bad: Set[Path] = frozenset(),
+        *,
+        allow_private: bool = False,
+    ) -> "Submission":
         """Read the fields of a body at ``now``; what is ``known_bad`` already, by the schema, is passed over.
 
-        Raises InvalidSubmission with every bad part, the known ones too.
+        A callback may lead to a private address only if ``allow_private``. Raises InvalidSubmission with every bad
+        part, the known ones too.
         """
         reader = _Reader(fields, known_bad)
         recipients = reader.recipients()
         originator = reader.read("originator", Originator.parse)
         segmentation = reader.segmentation()
         send_at = reader.read("send_at", lambda text: _send_at(text, now))
+        callback_url = reader.read("callback_url", lambda url: _callback_url(url, allow_private))
         if reader.bad:
             raise InvalidSubmission(paths=tuple(reader.bad))
         return cls(
@@ -56,12 +67,16 @@ class Submission:
             reference=fields.get("reference", ""),
             send_at=send_at,
             validity_s=fields.get("validity"),
+            callback_url=callback_url or "",
         )
 
-    def messages(self, *, new_id: Callable[[], str], api_key: str, now: float) -> tuple[str, list[Message]]:
+    def messages(
+        self, *, new_id: Callable[[], str], api_key: str, now: float, callback_url: str = ""
+    ) -> tuple[str, list[Message]]:
         """The id of the whole, and the messages that this becomes when it is accepted at ``now``.
 
-        One message carries up to MAX_RECIPIENTS; ``api_key`` is the name of the key that it came under.
+        One message carries up to MAX_RECIPIENTS; ``api_key`` is the name of the key that it came under, and
+        ``callback_url`` that key's own, for when the client names none.
         """
         first = max(now, self.send_at or now)
         whole = Message(
@@ -78,6 +93,7 @@ class Submission:
             valid_until=None if self.validity_s is None else first + self.validity_s,
             priority=self.priority,
             reference=self.reference,
+            callback_url=self.callback_url or callback_url,
         )
         if len(self.recipients) <= MAX_RECIPIENTS:
             return whole.id, [whole]
@@ -134,16 +150,13 @@ class _Reader:
 _CODINGS: Final = {"auto": None, "plain": DataCoding.PLAIN, "unicode": DataCoding.UNICODE}
 
 
-def read_moment(text: str) -> float:
-    """An RFC 3339 time with an offset, in UTC epoch seconds. Raises ValueError and OverflowError."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError
-    return moment.timestamp()
-
-
 def _send_at(text: str, now: float) -> float:
     at = read_moment(text)
     if not now - PAST_S <= at <= now + AHEAD_S:
         raise ValueError
     return at
+
+
+def _callback_url(url: str, allow_private: bool) -> str:
+    check_url(url, allow_private=allow_private)
+    return url

@@ -3,11 +3,13 @@
 import enum
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, assert_never
 
 import attrs
 
-from smsd.core.outcome import Accepted, HeldOff, Outcome, Postponed, Refused, Unanswered
+from smsd.core.outcome import Accepted, HeldOff, Outcome, Postponed, Refused, Throttled, Unanswered
 
 #: Seconds; a longer ``Retry-After`` is cut to this, so that a slip of the provider cannot stall a message for days.
 MAX_RETRY_AFTER_S: Final = 3600.0
@@ -15,6 +17,8 @@ MAX_RETRY_AFTER_S: Final = 3600.0
 MAX_WORDS: Final = 200
 #: Errors of one answer that are kept.
 MAX_ERRORS: Final = 5
+#: The one form of a date that RFC 9110 5.6.7 lets a sender use: ``Sun, 06 Nov 1994 08:49:37 GMT``.
+_HTTP_DATE: Final = r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
 #: A run of this many digits is taken for a phone number: E.164 numbers have at most 15, error codes two.
 _NUMBER: Final = r"[0-9]{7,}"
 #: A hidden word shorter than this would blot out half a sentence, and says nothing by itself.
@@ -39,7 +43,7 @@ class Meaning(enum.Enum):
     """What an HTTP status says about the message."""
 
     TAKEN = "taken"
-    LATER = "later"  #: surely not taken, may be tried again
+    SLOWER = "slower"  #: surely not taken, may be tried again once all have waited
     NEVER = "never"  #: surely not taken, no use trying again
     HOLD = "hold"  #: surely not taken, and neither would any other
     DOUBT = "doubt"  #: cannot be told
@@ -63,7 +67,7 @@ _OF_STATUS: Final[Mapping[int, Meaning]] = {
     402: Meaning.HOLD,  # no balance
     403: Meaning.HOLD,
     408: Meaning.DOUBT,  # it gave up on the request, which may have been whole
-    429: Meaning.LATER,  # "has not been processed"
+    429: Meaning.SLOWER,  # "has not been processed"
 }
 #: The rest, by their first digit. A redirect (3) means that the address is wrong: every message would meet it.
 _OF_CLASS: Final[Mapping[int, Meaning]] = {2: Meaning.TAKEN, 3: Meaning.HOLD, 4: Meaning.NEVER, 5: Meaning.DOUBT}
@@ -90,15 +94,20 @@ class Answer:
     retry_after_s: float | None = None  #: seconds it asked us to wait
 
     @classmethod
-    def parse(cls, status: int, decoded: object, retry_after: str | None = None) -> "Answer":
-        """Read a decoded JSON body (anything at all, None if there is none) and a ``Retry-After`` header."""
+    def parse(
+        cls, status: int, decoded: object, retry_after: str = "", *, date: str = "", now: float = 0.0
+    ) -> "Answer":
+        """Read a decoded JSON body (anything at all, None if there is none), ``Retry-After`` and ``Date``.
+
+        ``now`` is in UTC epoch seconds. The headers are empty if there are none.
+        """
         fields = decoded if isinstance(decoded, Mapping) else {}
         errors = fields.get("errors")
         return cls(
             status=status,
             errors=tuple(_errors(errors)) if isinstance(errors, list) else (),
             provider_id=provider_id(fields),
-            retry_after_s=retry_after_s(retry_after),
+            retry_after_s=retry_after_s(retry_after, _epoch_s(date) or now),
         )
 
 
@@ -109,9 +118,9 @@ def outcome_of(answer: Answer, hidden: Iterable[str] = ()) -> Outcome:
         case Meaning.TAKEN if answer.provider_id:
             return Accepted(provider_id=answer.provider_id)
         case Meaning.TAKEN | Meaning.DOUBT:
-            return Unanswered(reason=reason)
-        case Meaning.LATER:
-            return Postponed(reason=reason, retry_after_s=answer.retry_after_s)
+            return Unanswered(reason=reason, retry_after_s=answer.retry_after_s or 0.0)
+        case Meaning.SLOWER:
+            return Throttled(reason=reason, retry_after_s=answer.retry_after_s)
         case Meaning.NEVER:
             return Refused(reason=reason)
         case Meaning.HOLD:
@@ -138,14 +147,25 @@ def provider_id(fields: Mapping[str, Any]) -> str | None:
     return str(id).encode("utf-8", "replace").decode() if isinstance(id, str | int) and id else None
 
 
-def retry_after_s(header: str | None) -> float | None:
+def retry_after_s(header: str, now: float) -> float | None:
     """Seconds that a ``Retry-After`` header asks for, at most an hour; None if it names none.
 
-    A date (the other form of RFC 9110 10.2.3) is left out: our clock and theirs need not agree.
+    It holds a number of seconds or a date (RFC 9110 10.2.3); ``now`` is the time of the answer (UTC epoch seconds),
+    best by the clock that the date was read from: ours and theirs need not agree.
     """
-    if header is None or re.fullmatch(r"\s*[0-9]{1,19}(\.[0-9]+)?\s*", header) is None:
+    if re.fullmatch(r"\s*[0-9]{1,19}(\.[0-9]+)?\s*", header):
+        return min(float(header), MAX_RETRY_AFTER_S)
+    until = _epoch_s(header)
+    return None if until is None else min(max(0.0, until - now), MAX_RETRY_AFTER_S)
+
+
+def _epoch_s(date: str) -> float | None:
+    if re.fullmatch(_HTTP_DATE, date.strip()) is None:
         return None
-    return min(float(header), MAX_RETRY_AFTER_S)
+    try:
+        return parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp()
+    except ValueError:  # the 32nd of a month
+        return None
 
 
 def _meaning(answer: Answer) -> Meaning:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import quote
 
 import attrs
 from messagebird import Client
@@ -16,8 +17,10 @@ from zope.interface import implementer
 
 from smsd.core.message import Message
 from smsd.core.outcome import Found, LookupFailed, LookupResult, NotFound, Outcome, Postponed
+from smsd.core.report import Report
 from smsd.gateway.answers import Failure, outcome_of, outcome_of_failure, provider_id, words
 from smsd.gateway.http import Reply, SessionClient, ask
+from smsd.gateway.recipients import reports_of
 from smsd.ports import IGateway
 
 #: Lookups at a time; they have threads of their own so that they never delay a send.
@@ -29,6 +32,7 @@ CLOCKS_DIFFER_S: Final = 600.0
 #: Messages on a page of a lookup, and pages that are read: one recipient seldom gets 2,500 in the time asked for.
 PAGE: Final = 50
 MAX_PAGES: Final = 50
+_MESSAGES: Final = "messages"
 _CLOSED: Final = "the gateway is closed"
 
 
@@ -133,21 +137,40 @@ class MessageBirdGateway:
                 return LookupFailed(reason="the provider's list ended before its own total")
         return LookupFailed(reason=f"the provider lists more than {seen} messages")
 
+    async def reports(self, message: Message) -> tuple[Report, ...] | LookupFailed:
+        """Ask MessageBird for the message it knows as ``provider_id``; one report a recipient with a status."""
+        if not message.provider_id:
+            return LookupFailed(reason="the provider gave it no id")
+        reply = await self._look(message, self._show, message)
+        if isinstance(reply, LookupFailed):
+            return reply
+        reports = reports_of(reply.decoded, message, self._now())
+        return LookupFailed(reason=Failure.UNREADABLE.value) if reports is None else reports
+
     async def _page(self, message: Message, offset: int) -> _Page | LookupFailed:
+        reply = await self._look(message, self._list, message, offset)
+        if isinstance(reply, LookupFailed):
+            return reply
+        return _Page.parse(reply.decoded) or LookupFailed(reason=Failure.UNREADABLE.value)
+
+    async def _look(
+        self, message: Message, read: Callable[..., Reply | Failure], *arguments: object
+    ) -> Reply | LookupFailed:
+        """The answer to one request about ``message``, within the budget; LookupFailed unless it is a success."""
         await self._asking.acquire()
         try:
             if self._open:
                 await self._spaced()
             if not self._open:
                 return LookupFailed(reason=_CLOSED)
-            reply = await deferToThreadPool(self._reactor, self._lookups, self._list, message, offset)
+            reply = await deferToThreadPool(self._reactor, self._lookups, read, *arguments)
         finally:
             self._asking.release()
         if isinstance(reply, Failure):
             return LookupFailed(reason=reply.value)
         if not 200 <= reply.status < 300:
-            return LookupFailed(reason=words(reply.answer(), self._hidden(message)))
-        return _Page.parse(reply.decoded) or LookupFailed(reason=Failure.UNREADABLE.value)
+            return LookupFailed(reason=words(reply.answer(self._now()), self._hidden(message)))
+        return reply
 
     async def _spaced(self) -> None:
         now = self._monotonic()
@@ -162,13 +185,16 @@ class MessageBirdGateway:
 
     # From here on in threads.
     def _send(self, message: Message) -> Outcome:
-        reply = ask(self._client, "POST", lambda: self._order(message))
+        reply = ask(self._client, "POST", _MESSAGES, lambda: self._order(message))
         if isinstance(reply, Failure):
             return outcome_of_failure(reply)
-        return outcome_of(reply.answer(), self._hidden(message))
+        return outcome_of(reply.answer(self._now()), self._hidden(message))
 
     def _list(self, message: Message, offset: int) -> Reply | Failure:
-        return ask(self._client, "GET", lambda: self._query(message, offset))
+        return ask(self._client, "GET", _MESSAGES, lambda: self._query(message, offset))
+
+    def _show(self, message: Message) -> Reply | Failure:
+        return ask(self._client, "GET", f"{_MESSAGES}/{quote(message.provider_id, safe='')}")
 
     def _order(self, message: Message) -> dict[str, Any]:
         order: dict[str, Any] = {

@@ -47,6 +47,7 @@ class Feeder:
         self._poll.clock = clock
         self._feeding: Deferred[None] | None = None
         self._missed = False
+        self._is_outdated = False
         #: Why nothing can be read from the spool; empty while all is well.
         self.trouble = ""
 
@@ -54,11 +55,16 @@ class Feeder:
         """Look now, and again and again."""
         _ = self._poll.start(POLL_S)
 
+    def refill(self) -> None:
+        """Look now, and lease anew what waits in the window: something is due that goes before it. Does not wait."""
+        self._is_outdated = True
+        self.wake()
+
     def wake(self) -> None:
         """Look now: something may be due, or the window has room. Does not wait."""
         if self._feeding is not None:
             self._missed = True
-        elif len(self._window) <= self._ahead // 2:
+        elif self._is_outdated or len(self._window) <= self._ahead // 2:
             self._feeding = Deferred.fromCoroutine(self._feed())
             # A fault of ours must not end the feeding: the next poll tries again.
             _ = self._feeding.addErrback(lambda failure: self._log.failure("feeding the window broke", failure))
@@ -69,6 +75,10 @@ class Feeder:
         self._poll.stop()
         if self._feeding is not None:
             await self._feeding
+        await self.give_back()
+
+    async def give_back(self) -> None:
+        """Release what waits in the window."""
         while (lease := self._window.take()) is not None:
             await self._outbox.release(lease)
 
@@ -81,6 +91,9 @@ class Feeder:
     async def _feed(self) -> None:
         leases: list[Lease] = []
         try:
+            if self._is_outdated:
+                self._is_outdated = False
+                await self.give_back()
             while (room := self._ahead - len(self._window)) > 0 and self._poll.running:
                 leases = await self._outbox.lease(self._now(), room)
                 is_last = len(leases) < room

@@ -1,20 +1,35 @@
-"""Holds all sending while the provider takes nothing from us, and probes whether it does again."""
+"""Knows the provider's mood: holds all sending while it takes nothing, and probes whether it does again."""
 
+import enum
 from collections.abc import Callable
+from typing import Final, assert_never
 
 from twisted.internet.interfaces import IReactorTime
 
 from smsd.core.message import What
 from smsd.core.notice import Notice
-from smsd.core.outcome import HeldOff, Outcome
+from smsd.core.outcome import Accepted, HeldOff, Outcome, Postponed, Refused, Throttled, Unanswered
 from smsd.core.retry import Backoff
 from smsd.ports import IReporter
 
+#: Failures without a success between them that are no longer put down to the single message.
+IN_A_ROW: Final = 5
+
+
+class Mood(enum.IntEnum):
+    """What the provider does with us; the worst last."""
+
+    WELL = 0
+    THROTTLED = 1  #: it wants fewer requests: it said 429
+    FAILING = 2  #: several requests in a row met no connection, no answer or a 5xx
+    HELD = 3  #: it takes nothing until a person acts: wrong key, no balance
+
 
 class Hold:
-    """Closed from the first answer that would fail every message until one that would not.
+    """Closed from an answer that any message would have met until a message is taken or refused for itself.
 
-    While it is closed one request at a time may probe, each after a longer wait.
+    While it is closed one request at a time may probe: at the time that the provider named, or after a wait that
+    doubles with each probe that fails.
     """
 
     def __init__(self, *, backoff: Backoff, clock: IReactorTime, now: Callable[[], float], reporter: IReporter) -> None:
@@ -22,31 +37,76 @@ class Hold:
         self._clock = clock
         self._now = now
         self._reporter = reporter
-        self._failures = 0
+        self._in_a_row = 0
+        self._steps = 0
+        self._closed_at = 0.0
         self._probe_at = 0.0
-        #: Why nothing is sent, in words fit for a log; empty while all is well.
+        self.mood = Mood.WELL
+        #: Why nothing is sent, in words fit for a log; empty while all is well or will be well by itself (a 429).
         self.reason = ""
+
+    @property
+    def probe_at(self) -> float | None:
+        """When the next probe may go (UTC epoch seconds); None while all is well."""
+        return None if self.mood is Mood.WELL else self._now() + self._probe_at - self._clock.seconds()
 
     def lets_start(self, in_flight: int) -> bool:
         """Whether a send may start now, with ``in_flight`` others begun."""
-        if not self._failures:
+        if self.mood is Mood.WELL:
             return True
         return in_flight == 0 and self._clock.seconds() >= self._probe_at
 
-    def note(self, outcome: Outcome) -> None:
-        """Learn from the outcome of a send."""
-        if isinstance(outcome, HeldOff):
-            self._close(outcome.reason)
-        elif self._failures:
-            self._failures = 0
-            self.reason = ""
-            self._reporter.report(Notice(what=What.RELEASED, at=self._now()))
+    def note(self, outcome: Outcome, begun_at: float) -> bool:
+        """Learn from the outcome of a request that went out at ``begun_at`` (monotonic seconds).
 
-    def _close(self, reason: str) -> None:
-        if self._failures and self._clock.seconds() < self._probe_at:
-            return  # was in flight when the first one failed
-        self._failures += 1
-        self._probe_at = self._clock.seconds() + self._backoff.delay_s(self._failures, 1.0)
-        if self._failures == 1:  # shout once
+        The answer is whether a wait begins with it: one that was in flight when it closed only adds to what is known.
+        """
+        match outcome:
+            case Accepted() | Refused():
+                self._in_a_row = 0
+                # One that was in flight tells nothing of the wait that was asked for, or of the key since.
+                if self.mood is Mood.FAILING or not self._was_in_flight(begun_at):
+                    self._open()
+                return False
+            case HeldOff(reason=reason):
+                return self._close(Mood.HELD, reason, begun_at)
+            case Throttled(reason=reason, retry_after_s=retry_after_s):
+                return self._close(Mood.THROTTLED, reason, begun_at, retry_after_s)
+            case Postponed(reason=reason) | Unanswered(reason=reason):
+                self._in_a_row += 1
+                if self._in_a_row >= IN_A_ROW:
+                    return self._close(Mood.FAILING, reason, begun_at)
+                return self.mood is not Mood.WELL and self._close(self.mood, reason, begun_at)
+        assert_never(outcome)
+
+    def _was_in_flight(self, begun_at: float) -> bool:
+        """Whether what went out at ``begun_at`` was under way when this closed."""
+        return self.mood is not Mood.WELL and begun_at <= self._closed_at
+
+    def _close(self, mood: Mood, reason: str, begun_at: float, asked_s: float | None = None) -> bool:
+        now = self._clock.seconds()
+        is_step = not self._was_in_flight(begun_at)
+        if self.mood is Mood.WELL:
+            self._closed_at = now
+        if is_step:
+            self._steps += 1
+            wait_s = self._backoff.delay_s(self._steps, 1.0) if asked_s is None else asked_s
+            self._probe_at = now + wait_s
+        elif asked_s is not None:
+            self._probe_at = max(self._probe_at, now + asked_s)
+        if mood > self.mood:
+            self.mood = mood
+            self._shout(reason)
+        return is_step
+
+    def _shout(self, reason: str) -> None:
+        if self.mood is not Mood.THROTTLED:
             self.reason = reason
             self._reporter.report(Notice(what=What.HELD, at=self._now(), detail=reason))
+
+    def _open(self) -> None:
+        if self.reason:
+            self._reporter.report(Notice(what=What.RELEASED, at=self._now()))
+        self._steps = 0
+        self.mood = Mood.WELL
+        self.reason = ""

@@ -9,7 +9,9 @@ from smsd.core.claim import Claim
 from smsd.core.errors import Closing, SpoolFull
 from smsd.core.message import Message, What
 from smsd.core.notice import Notice
+from smsd.core.quota import Quota, Usage
 from smsd.core.submission import Submission
+from smsd.core.turns import Place
 from smsd.ports import IInbox, IReporter
 
 
@@ -21,6 +23,7 @@ class Receipt:
     messages: tuple[Message, ...]  #: one a request to the provider
     position: int  #: the place in line of the first, 1 is next; of what is scheduled, if its time were now
     eta: float  #: UTC epoch seconds; when the last should leave, if nothing else happens
+    usages: tuple[Usage, ...]  #: what the API key has used of its quotas, with these
 
 
 @attrs.frozen(kw_only=True)
@@ -39,22 +42,29 @@ class Intake:
         self,
         *,
         inbox: IInbox,
-        rate: float,
+        pace: Callable[[], float],
         backlog_limit: int,
         idempotency_s: float,
+        callback_url: Callable[[str], str],
+        quotas: Callable[[str], Sequence[Quota]],
         new_id: Callable[[], str],
         now: Callable[[], float],
         wake: Callable[[], None],
         reporter: IReporter,
     ) -> None:
-        """At most ``backlog_limit`` messages may wait; they leave at ``rate`` a second; ``wake`` tells of new ones.
+        """At most ``backlog_limit`` recipients may wait; ``wake`` tells of new messages.
 
-        An idempotency key is remembered for ``idempotency_s`` seconds.
+        ``pace`` says how many requests a second the provider is given at the moment.
+
+        An idempotency key is remembered for ``idempotency_s`` seconds. ``callback_url`` and ``quotas`` say what is set
+        for an API key, by its name.
         """
         self._inbox = inbox
-        self._rate = rate
+        self._pace = pace
         self._backlog_limit = backlog_limit
         self._idempotency_s = idempotency_s
+        self._callback_url = callback_url
+        self._quotas = quotas
         self._new_id = new_id
         self._now = now
         self._wake = wake
@@ -73,35 +83,40 @@ class Intake:
         if not self.is_open:
             raise Closing
         now = self._now()
-        parts = [each.messages(new_id=self._new_id, api_key=api_key, now=now) for each in submissions]
+        url = self._callback_url(api_key)
+        parts = [each.messages(new_id=self._new_id, api_key=api_key, now=now, callback_url=url) for each in submissions]
         ids = tuple(id for id, _ in parts)
         messages = tuple(message for _, some in parts for message in some)
 
-        def receipt(ahead: int) -> Receipt:
-            last = max(messages[-1].not_before, now + (ahead + len(messages) - 1) / self._rate)
-            return Receipt(ids=ids, messages=messages, position=ahead + 1, eta=last)
+        def receipt(place: Place) -> Receipt:
+            last = max(messages[-1].not_before, now + place.last / self._pace())
+            return Receipt(ids=ids, messages=messages, position=place.first + 1, eta=last, usages=place.usages)
 
         claim = None if idempotency is None else self._claim(idempotency, api_key, now, receipt)
-        ahead = await self._append(messages, claim, now)
+        place = await self._append(messages, claim, now)
         for message in messages:
             self._reporter.report(Notice(what=What.ACCEPTED, at=now, message=message))
         self._wake()
-        return receipt(ahead)
+        return receipt(place)
 
-    async def _append(self, messages: Sequence[Message], claim: Claim | None, now: float) -> int:
+    async def _append(self, messages: Sequence[Message], claim: Claim | None, now: float) -> Place:
         try:
-            return await self._inbox.append(messages, self._backlog_limit, claim)
+            return await self._inbox.append(messages, self._backlog_limit, claim, self._quotas(messages[0].api_key))
         except SpoolFull as full:
             self._reporter.report(Notice(what=What.DROPPED, at=now, detail=str(full)))
-            until_room_s = math.ceil((full.waiting + len(messages) - full.limit) / self._rate)
+            # Room comes with each request, which carries as many recipients as the average message has.
+            requests = (full.waiting + full.asked - full.limit) * full.messages / max(1, full.waiting)
+            until_room_s = math.ceil(requests / self._pace())
             raise attrs.evolve(full, retry_after_s=max(1, until_room_s)) from None
 
-    def _claim(self, idempotency: IdempotencyKey, api_key: str, now: float, receipt: Callable[[int], Receipt]) -> Claim:
+    def _claim(
+        self, idempotency: IdempotencyKey, api_key: str, now: float, receipt: Callable[[Place], Receipt]
+    ) -> Claim:
         return Claim(
             api_key=api_key,
             key=idempotency.key,
             fingerprint=idempotency.fingerprint,
             at=now,
             until=now + self._idempotency_s,
-            answer=lambda ahead: idempotency.answer(receipt(ahead)),
+            answer=lambda place: idempotency.answer(receipt(place)),
         )

@@ -1,9 +1,17 @@
 """One provider as the daemon uses it: the way to it, the rate agreed with it, and whether it takes anything."""
 
+from collections.abc import Mapping
+from typing import Final
+
 import attrs
 
+from smsd.core.message import Message
+from smsd.core.outcome import LookupFailed, Outcome, Throttled, Unanswered
 from smsd.pipeline.hold import Hold
 from smsd.ports import IGateway, IThrottle
+
+#: Seconds a permit is held beyond its span when the request timed out: it may still arrive.
+LATE_S: Final = 10.0
 
 
 @attrs.define(kw_only=True)
@@ -24,3 +32,20 @@ class Lane:
     def lets_pass(self) -> bool:
         """Whether a send that has begun may call the provider now."""
         return self.hold.lets_start(self.in_flight - 1)
+
+    def answered(self, outcome: Outcome, permit: int, begun_at: float) -> None:
+        """Learn from the outcome of the request that went out under ``permit`` at ``begun_at`` (monotonic seconds)."""
+        begins_wait = self.hold.note(outcome, begun_at)
+        if begins_wait and isinstance(outcome, Throttled):
+            self.throttle.ease_off()
+        late = isinstance(outcome, Unanswered) and outcome.late
+        self.throttle.give_back(permit, LATE_S if late else 0.0)
+
+
+def gateway_of(message: Message, lanes: Mapping[str, Lane]) -> IGateway | LookupFailed:
+    """The gateway that the last attempt of ``message`` went to; ``lanes`` go by their names."""
+    # Another provider would know nothing of it, and saying so would mislead.
+    lane = lanes.get(message.gateway)
+    if lane is None:
+        return LookupFailed(reason=f"the gateway {message.gateway}, which may have it, is not set up")
+    return lane.gateway

@@ -11,7 +11,7 @@ from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.notice import of
 from smsd.core.query import MAX_PAGE, Query
-from smsd.core.settle import cancel, revive
+from smsd.core.settle import cancel, expire_held, revive
 from smsd.ports import ILedger, IReporter
 
 
@@ -59,6 +59,26 @@ class Operations:
         async for messages in self._pages(attrs.evolve(query, state=State.DEAD)):
             count += await _done_in_time([self.replay(message.id) for message in messages])
         return count
+
+    async def send_held(self, since: float) -> int:
+        """Let every held message that was accepted since ``since`` (UTC epoch seconds) go; answers how many."""
+        count = 0
+        while (step := await self._ledger.unhold(since, MAX_PAGE)) > 0:
+            count += step
+        self._wake()
+        return count
+
+    async def expire_held(self) -> int:
+        """Expire every held message; answers how many. Raises SpoolUnavailable."""
+        count = 0
+        async for messages in self._pages(Query(is_held=True, limit=MAX_PAGE)):
+            count += await _done_in_time([self._expire(message.id) for message in messages])
+        return count
+
+    async def _expire(self, id: str) -> Message:
+        expired = await self._ledger.amend(id, lambda message: expire_held(message, self._now()))
+        self._reporter.report(of(expired))
+        return expired
 
     async def _parts(self, id: str) -> tuple[Message, ...]:
         parts = [part async for messages in self._pages(Query(batch=id, limit=MAX_PAGE)) for part in messages]

@@ -3,19 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 
-from smsd.core.errors import LeaseLost, SpoolUnavailable
+from smsd.core.errors import LeaseLost
 from smsd.core.lifecycle import State
-from smsd.core.message import Message, What
-from smsd.core.notice import Notice, of
+from smsd.core.message import Message
+from smsd.core.notice import of
 from smsd.core.outcome import LookupFailed, LookupResult
 from smsd.core.settle import Policy, clear_up
-from smsd.pipeline.lane import Lane
+from smsd.pipeline.lane import Lane, gateway_of
+from smsd.pipeline.rounds import Rounds
 from smsd.ports import IOutbox, IReporter, Lease
 
 #: Seconds between two looks for uncertain messages.
@@ -26,8 +23,6 @@ BATCH: Final = 20
 
 class Recovery:
     """Works through what is uncertain, in the background and one by one; the sends never wait for it."""
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -48,52 +43,35 @@ class Recovery:
         self._wake = wake
         self._now = now
         self._reporter = reporter
-        self._loop = LoopingCall(self._look)
-        self._loop.clock = self._clock = clock
+        self._clock = clock
         self._draw = draw
-        self._ended: Deferred[LoopingCall] | None = None
-        self._looking: Deferred[None] | None = None
+        self._rounds = Rounds(
+            take=self._take,
+            work=self._ask,
+            every_s=POLL_S,
+            outbox=outbox,
+            clock=clock,
+            now=now,
+            reporter=reporter,
+        )
         self._recovered = False
         #: By message id: the monotonic time at which this process first saw it uncertain.
         self._since: dict[str, float] = {}
 
     def start(self) -> None:
         """Look now, and again and again."""
-        self._ended = self._loop.start(POLL_S)
+        self._rounds.start()
 
     async def stop(self) -> None:
         """Break off the lookup under way, which may be long, and begin no other."""
-        if self._ended is not None:
-            self._loop.stop()
-            if self._looking is not None:
-                self._looking.cancel()
-            await self._ended
+        await self._rounds.stop()
 
-    def _look(self) -> Deferred[None]:
-        self._looking = Deferred.fromCoroutine(self._clear())
-        # A fault of ours must not end the looking: a LoopingCall stops at the first failure.
-        return self._looking.addErrback(self._broke)
-
-    def _broke(self, failure: Failure) -> None:
-        if failure.check(CancelledError) is None:
-            self._log.failure("asking for uncertain messages broke", failure)
-
-    async def _clear(self) -> None:
-        leases: list[Lease] = []
-        try:
-            if not self._recovered:
-                # Ours is the only sender here: what is being sent by nobody of ours was left by one that died.
-                await self._outbox.recover(self._now())
-                self._recovered = True
-            leases = await self._outbox.lease(self._now(), BATCH, State.UNCERTAIN)
-            while leases:
-                await self._ask(leases[0])
-                leases.pop(0)
-        except SpoolUnavailable as error:
-            self._reporter.report(Notice(what=What.FAULT, at=self._now(), detail=str(error)))
-        finally:
-            for lease in leases:  # what was not settled is for the next look
-                await self._outbox.release(lease)
+    async def _take(self) -> list[Lease]:
+        if not self._recovered:
+            # Ours is the only sender here: what is being sent by nobody of ours was left by one that died.
+            await self._outbox.recover(self._now())
+            self._recovered = True
+        return await self._outbox.lease(self._now(), BATCH, State.UNCERTAIN)
 
     async def _ask(self, lease: Lease) -> None:
         # Both by the monotonic clock: a wall clock that is set must neither shorten nor stretch the grace time. And
@@ -113,8 +91,5 @@ class Recovery:
             self._wake()
 
     async def _lookup(self, message: Message) -> LookupResult:
-        # Another provider's "not found" would say nothing.
-        lane = self._lanes.get(message.gateway)
-        if lane is None:
-            return LookupFailed(reason=f"the gateway {message.gateway}, which may have it, is not set up")
-        return await lane.gateway.lookup(message)
+        gateway = gateway_of(message, self._lanes)
+        return gateway if isinstance(gateway, LookupFailed) else await gateway.lookup(message)

@@ -40,12 +40,20 @@ class Reports:
         await self._amend(report)
 
     async def _amend(self, report: Report) -> None:
-        before: list[Message] = []
-
         def step(message: Message) -> Message:
-            before.append(message)
             return reported(message, report, self._now())
 
-        after = await self._ledger.amend(report.reference, step)
-        if after.state is not before[-1].state:
-            self._reporter.report(of(after))
+        await amend(self._ledger, report.reference, step, self._reporter)
+
+
+async def amend(ledger: ILedger, id: str, step: Callable[[Message], Message], reporter: IReporter) -> None:
+    """Amend a message as ILedger does, and report the state that this leads to, if it is another one."""
+    before: list[Message] = []
+
+    def remembered(message: Message) -> Message:
+        before.append(message)
+        return step(message)
+
+    after = await ledger.amend(id, remembered)
+    if after.state is not before[-1].state:
+        reporter.report(of(after))

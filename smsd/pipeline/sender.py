@@ -11,13 +11,11 @@ from twisted.logger import Logger
 from smsd.core.errors import LeaseLost, SpoolUnavailable
 from smsd.core.message import Message, What
 from smsd.core.notice import Notice, of
-from smsd.core.outcome import Outcome, Unanswered
+from smsd.core.outcome import HeldOff, Throttled
 from smsd.core.settle import Policy, begin, expire, settle
 from smsd.pipeline.lane import Lane
 from smsd.ports import IOutbox, IReporter, Lease
 
-#: Seconds a permit is held beyond its span when the request timed out: it may still arrive.
-LATE_S: Final = 10.0
 #: Seconds between two tries to write down an outcome.
 REWRITE_S: Final = 1.0
 
@@ -33,20 +31,24 @@ class Sender:
         outbox: IOutbox,
         lane: Lane,
         policy: Policy,
+        refill: Callable[[], None],
         clock: IReactorTime,
         now: Callable[[], float],
         draw: Callable[[], float],
         reporter: IReporter,
     ) -> None:
+        """``refill`` is called when a message is due again that goes before those in the window."""
         self._outbox = outbox
         self._lane = lane
         self._policy = policy
+        self._refill = refill
         self._clock = clock
         self._now = now
         self._draw = draw
         self._reporter = reporter
         self._stopping = False
         self._drained: Deferred[None] | None = None
+        self._taking: Deferred[int] | None = None
 
     def start(self, lease: Lease) -> None:
         """Send ``lease``'s message in the background."""
@@ -82,20 +84,31 @@ class Sender:
         if begun is None:
             return
         self._reporter.report(of(begun.message))
+        begun_at = self._clock.seconds()
         outcome = await self._lane.gateway.send(begun.message)
-        self._give_back(permit, outcome)
-        self._lane.hold.note(outcome)
+        self._lane.answered(outcome, permit, begun_at)
+        self._turn_back()
         await self._settle(begun, settle(begun.message, outcome, self._now(), self._policy, self._draw()))
+        if isinstance(outcome, HeldOff | Throttled):
+            self._refill()
 
     async def _permit(self, lease: Lease) -> int | None:
         self._lane.waiting += 1
+        self._taking = Deferred.fromCoroutine(self._lane.throttle.take())
         try:
-            return await self._lane.throttle.take()
-        except CancelledError:  # we are stopping
+            return await self._taking
+        except CancelledError:  # we are stopping, or all are held
             await self._outbox.release(lease)
             return None
         finally:
+            self._taking = None
             self._lane.waiting -= 1
+
+    def _turn_back(self) -> None:
+        """Have whoever waits for a permit get in line again if the lane has closed meanwhile."""
+        # Else it could go out as the first after the wait, before the one that was answered 429.
+        if self._taking is not None and not self._lane.lets_pass():
+            self._taking.cancel()
 
     async def _begin(self, lease: Lease) -> Lease | None:
         now = self._now()
@@ -116,10 +129,6 @@ class Sender:
             self._reporter.report(of(written.message))
             return None
         return written
-
-    def _give_back(self, permit: int, outcome: Outcome) -> None:
-        late = isinstance(outcome, Unanswered) and outcome.late
-        self._lane.throttle.give_back(permit, LATE_S if late else 0.0)
 
     async def _settle(self, lease: Lease, after: Message) -> None:
         while True:

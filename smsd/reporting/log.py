@@ -20,6 +20,8 @@ _LEVELS: Final = {
     What.OUT_OF_TRIES: LogLevel.warn,
     What.EXPIRED: LogLevel.warn,
     What.DROPPED: LogLevel.warn,
+    What.CALLBACK_FAILED: LogLevel.warn,
+    What.STALE: LogLevel.critical,
     What.FAULT: LogLevel.error,
     What.HELD: LogLevel.critical,
 }

@@ -28,9 +28,9 @@ def render() -> str:
 
 
 def _entry(each: Setting) -> Iterator[str]:
-    for line in wrap(each.doc, WIDTH - 2):
+    must = f"Must be {each.kind.allowed}{f' (unit: {each.unit})' if each.unit else ''}."
+    for line in [*wrap(each.doc, WIDTH - 2), *wrap(must, WIDTH - 2)]:
         yield f"# {line}"
-    yield f"# Must be {each.kind.allowed}{f' (unit: {each.unit})' if each.unit else ''}."
     names = each.env if each.secret else f"{each.env}, {each.option}"
     yield f"# {names}. {'Example' if each.default is None else 'Default'}:"
     yield f"#{each.name} = {_as_toml(each)}"
@@ -39,8 +39,10 @@ def _entry(each: Setting) -> Iterator[str]:
 def _as_toml(each: Setting) -> str:
     if each.default is None:
         return json.dumps(each.example)
-    bare = isinstance(each.kind.parse(each.default), int | float)
-    return each.default if bare else json.dumps(each.default)
+    value = each.kind.parse(each.default)
+    if isinstance(value, bool):
+        return json.dumps(value)
+    return each.default if isinstance(value, int | float) else json.dumps(each.default)
 
 
 def main(arguments: list[str]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Final, Generic, TypeVar
@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from smsd.settings.types import ApiKey, MemorySpoolUrl, Secret, SpoolUrl, SqliteSpoolUrl
+from smsd.core.receiver import check_url
+from smsd.settings.types import MemorySpoolUrl, Secret, SpoolUrl, SqliteSpoolUrl
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
@@ -22,7 +23,7 @@ _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 # A key travels in an HTTP header: visible ASCII, the characters of RFC 9110 section 5.5 without obs-text.
 _KEY: Final = re.compile(r"[\x21-\x7e]+")
-_NAME: Final = re.compile(r"[A-Za-z0-9_.-]+")
+_TRUTH: Final = {"yes": True, "true": True, "no": False, "false": False}
 
 
 class Wrong(ValueError):
@@ -68,7 +69,7 @@ def choice(values: type[E]) -> Kind[E]:
     words = [member.value for member in values]
 
     def parse(given: object) -> E:
-        text = _text(given)
+        text = written(given)
         if text not in words:
             raise Wrong
         return values(text)
@@ -89,7 +90,8 @@ def _bounds(above: float, least: float, most: float) -> str:
     return " " + " and ".join(f"{words} {limit}" for limit, words in limits if math.isfinite(limit))
 
 
-def _text(given: object) -> str:
+def written(given: object) -> str:
+    """The text that a person wrote, without spaces around it. Raises Wrong when there is none."""
     if not isinstance(given, str):
         raise Wrong
     text = given.strip()
@@ -100,9 +102,18 @@ def _text(given: object) -> str:
     return text
 
 
+def _yes_no(given: object) -> bool:
+    if isinstance(given, bool):
+        return given
+    text = written(given)
+    if text not in _TRUTH:
+        raise Wrong
+    return _TRUTH[text]
+
+
 def _endpoint(given: object) -> str:
     # A first look only: opening the endpoint, which reads certificates and plugins, is the daemon's part.
-    text = _text(given)
+    text = written(given)
     scheme, *arguments = re.split(r"(?<!\\):", text)
     if not re.fullmatch(r"[a-z][a-z0-9]*", scheme) or not any(arguments):
         raise Wrong
@@ -115,7 +126,7 @@ def _endpoint(given: object) -> str:
 
 
 def _http_url(given: object) -> str:
-    text = _text(given)
+    text = written(given)
     try:
         url = urlsplit(text)
         complete = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
@@ -126,8 +137,24 @@ def _http_url(given: object) -> str:
     return text.rstrip("/")
 
 
+def _callback_url(given: object) -> str:
+    # Only its form: whether it may lead inward depends on another setting.
+    text = written(given)
+    try:
+        check_url(text, allow_private=True)
+    except ValueError as error:
+        raise Wrong(clause(error)) from None
+    return text
+
+
+def clause(error: ValueError) -> str:
+    """What ``error`` says in a sentence, as a part of another one."""
+    sentence = str(error).rstrip(".")
+    return sentence[:1].lower() + sentence[1:]
+
+
 def _spool_url(given: object) -> SpoolUrl:
-    text = _text(given)
+    text = written(given)
     if text == "memory:":
         return MemorySpoolUrl()
     path = text.removeprefix("sqlite:///")
@@ -140,55 +167,15 @@ def _spool_url(given: object) -> SpoolUrl:
 
 
 def _secret(given: object) -> Secret:
-    text = _text(given)
+    text = written(given)
     if not _KEY.fullmatch(text):
         raise Wrong("a key is of visible ASCII characters without spaces")
     return Secret(text)
 
 
-def _api_keys(given: object) -> tuple[ApiKey, ...]:
-    keys = tuple(_named_keys(given))
-    if not keys:
-        raise Wrong("at least one key is needed")
-    for what, seen in (("name", [k.name for k in keys]), ("key", [k.key.reveal() for k in keys])):
-        for position, value in enumerate(seen, 1):
-            first = seen.index(value) + 1
-            if first < position:
-                raise Wrong(f"entries {first} and {position} have the same {what}")
-    return keys
-
-
-def _named_keys(given: object) -> Iterator[ApiKey]:
-    pairs = list(given.items()) if isinstance(given, dict) else [_split(entry) for entry in _entries(given)]
-    unnamed = 0
-    for position, (name, key) in enumerate(pairs, 1):
-        if name is None:
-            unnamed += 1
-            name = f"key{unnamed}"
-        try:
-            secret = _secret(key)
-        except Wrong:
-            raise Wrong(f"entry {position} is empty, or not of visible ASCII without spaces") from None
-        if not _NAME.fullmatch(name):
-            raise Wrong(f"the name of entry {position} has other characters than A-Z a-z 0-9 _ . -")
-        yield ApiKey(name=name, key=secret)
-
-
-def _entries(given: object) -> list[object]:
-    return list(given) if isinstance(given, list) else list(_text(given).split(","))
-
-
-def _split(entry: object) -> tuple[str | None, object]:
-    # Base64 ends in "=", so "c2VjcmV0=" is a key without a name.
-    if isinstance(entry, str):
-        name, _, key = entry.strip().partition("=")
-        if _NAME.fullmatch(name) and key.strip("= "):
-            return name, key
-    return None, entry
-
-
+YES_NO: Final = Kind(allowed="yes or no (or true or false)", parse=_yes_no)
 ENDPOINT: Final = Kind(allowed="a Twisted endpoint such as tcp:5000:interface=127.0.0.1", parse=_endpoint)
 HTTP_URL: Final = Kind(allowed="an http:// or https:// address without user, query or fragment", parse=_http_url)
+CALLBACK_URL: Final = Kind(allowed="an http:// or https:// address without user", parse=_callback_url)
 SPOOL_URL: Final = Kind[SpoolUrl](allowed="memory: or sqlite:///PATH", parse=_spool_url)
 SECRET: Final = Kind(allowed="a key of visible ASCII characters", parse=_secret)
-API_KEYS: Final = Kind(allowed="comma-separated keys, each KEY or NAME=KEY, no name or key twice", parse=_api_keys)

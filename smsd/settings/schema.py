@@ -69,10 +69,12 @@ def setting(
     secret: bool = False,
     example: str = "",
     env: str = "",
+    unset: Any = None,
 ) -> Any:
     """A field of Settings. ``env`` is ``SMSD_`` and the field's name unless a tool has a name of its own.
 
-    Raises Wrong, at import, when ``kind`` does not allow the default.
+    ``unset``, which must be immutable, is its value when it has no default and nothing was given. Raises Wrong, at
+    import, when ``kind`` does not allow the default.
     """
     described = {
         "kind": kind,
@@ -83,7 +85,7 @@ def setting(
         "example": example,
         "env": env,
     }
-    value = None if default is None else kind.parse(default)
+    value = unset if default is None else kind.parse(default)
     return attrs.field(default=value, metadata={_METADATA: described})
 
 

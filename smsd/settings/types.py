@@ -5,9 +5,13 @@ from __future__ import annotations
 import hmac
 from enum import Enum
 from pathlib import Path
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 import attrs
+
+from smsd.core.signature import parse_secret
+
+T = TypeVar("T")
 
 
 class Secret:
@@ -42,6 +46,39 @@ class ApiKey:
     name: str
     #: What the ``X-API-Key`` header has to hold.
     key: Secret
+
+
+@attrs.frozen(kw_only=True)
+class PerKey(Generic[T]):
+    """What an operator set for API keys by name, and for those that have no entry of their own."""
+
+    #: The name of an API key, None for all the others, and what is set for it; no name twice.
+    entries: tuple[tuple[str | None, T], ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The API keys that have an entry of their own."""
+        return tuple(name for name, _ in self.entries if name is not None)
+
+    def of(self, name: str) -> T | None:
+        """What is set for the API key called ``name``; None when nothing is."""
+        values = dict(self.entries)
+        return values.get(name, values.get(None))
+
+
+@attrs.frozen(kw_only=True)
+class CallbackSecret:
+    """A secret that callbacks are signed with."""
+
+    #: The API key whose callbacks it signs; None: those of every key.
+    name: str | None
+    #: As it is written, ``whsec_<base64>``.
+    secret: Secret
+
+    @property
+    def octets(self) -> bytes:
+        """What signs."""
+        return parse_secret(self.secret.reveal())
 
 
 @attrs.frozen(kw_only=True)

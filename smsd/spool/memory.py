@@ -1,18 +1,24 @@
 """Keeps messages in memory: as many as the queue of 100 of old, and none of them after a restart."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import count, islice
 from typing import Final
 
 import attrs
 from zope.interface import implementer
 
+from smsd.core.callback import Callback, owed
 from smsd.core.claim import Claim, Claimed
 from smsd.core.errors import LeaseLost, SpoolFull, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
-from smsd.core.message import Message
+from smsd.core.message import Message, Priority
 from smsd.core.query import Page, Query
+from smsd.core.quota import Quota, Usage, charge
+from smsd.core.report import Inbound
+from smsd.core.turns import AGEING_S, Place, Turns, ahead, place
 from smsd.ports import IEngine, Lease
+from smsd.spool.memorypost import Postbox
 
 #: Messages that may wait, as in the queue this began with.
 LIMIT: Final = 100
@@ -24,8 +30,11 @@ REMEMBERED: Final = 10_000
 class MemorySpool:
     """A spool and ledger that last as long as the process."""
 
-    def __init__(self, limit: int = LIMIT, remembered: int = REMEMBERED) -> None:
-        """At most ``limit`` messages wait; the latest ``remembered`` that are closed can still be found."""
+    def __init__(self, limit: int = LIMIT, remembered: int = REMEMBERED, ageing_s: float = AGEING_S) -> None:
+        """At most ``limit`` messages wait; the latest ``remembered`` that are closed can still be found.
+
+        What is ``ageing_s`` seconds in line rises, see core.turns.
+        """
         self._limit = limit
         self._remembered = remembered
         self._open: dict[str, Message] = {}  # in the order of acceptance
@@ -36,6 +45,11 @@ class MemorySpool:
         self._place = count(1)
         self._tokens = count(1)
         self._depth = dict.fromkeys(State, 0)
+        self._turns = Turns(ageing_s)
+        self._post = Postbox()
+        self._beat: float | None = None
+        #: By API key and quota: the start of the window, and the recipients in it.
+        self._used: dict[str, dict[str, tuple[float, int]]] = {}
         self._is_ready = False
 
     def open(self) -> None:
@@ -46,28 +60,31 @@ class MemorySpool:
         """Take and give nothing more."""
         self._is_ready = False
 
-    async def append(self, messages: Sequence[Message], limit: int, claim: Claim | None = None) -> int:
-        """Keep ``messages``, all or none; the answer is how many are ahead of the first.
+    async def append(
+        self, messages: Sequence[Message], limit: int, claim: Claim | None = None, quotas: Sequence[Quota] = ()
+    ) -> Place:
+        """Keep ``messages``, all or none; the answer is their place in line.
 
-        Raises Claimed, SpoolFull, SpoolUnavailable once it is closed, and ValueError if an id is stored already.
+        Raises Claimed, QuotaExceeded, SpoolFull, SpoolUnavailable once it is closed, and ValueError if an id is stored
+        already.
         """
         self._check_ready()
         if claim is not None and (taken := await self.claimed(claim.api_key, claim.key, claim.at)) is not None:
             raise taken
-        waiting = self._depth[State.QUEUED]
-        limit = min(limit, self._limit)
-        if waiting + len(messages) > limit:
-            raise SpoolFull(waiting=waiting, limit=limit)
+        self._check_room(messages, limit)
         ids = {message.id for message in messages}
         if len(ids) < len(messages) or ids & (self._open.keys() | self._closed.keys()):
             raise ValueError("the spool cannot hold this: a message with its id is stored already")
-        ahead = self._ahead_of(messages[0]) if messages else 0
+        if not messages:
+            return Place(first=0, last=0)
+        now = messages[0].accepted_at
+        where = attrs.evolve(place(self._in_line(now), messages), usages=self._charge(messages, quotas, now))
         if claim is not None:
-            kept = Claimed(fingerprint=claim.fingerprint, answer=claim.answer(ahead))
+            kept = Claimed(fingerprint=claim.fingerprint, answer=claim.answer(where))
             self._claims[claim.api_key, claim.key] = (claim.until, kept)
         for message in messages:
             self._put(message)
-        return ahead
+        return where
 
     async def claimed(self, api_key: str, key: str, now: float) -> Claimed | None:
         """What an idempotency key stands for at ``now``, if anything. Raises SpoolUnavailable once it is closed."""
@@ -86,17 +103,7 @@ class MemorySpool:
         Raises SpoolUnavailable once it is closed.
         """
         self._check_ready()
-        due = [
-            message
-            for message in self._open.values()
-            # What was due when it came into its state stays due, though the clock may be set back.
-            if message.state is state
-            and message.not_before <= max(now, message.changed_at)
-            and message.id not in self._leases
-        ]
-        # A stable sort: within a priority the oldest stays first.
-        due.sort(key=lambda message: message.priority)
-        leases = [Lease(message=message, token=next(self._tokens)) for message in due[:limit]]
+        leases = [Lease(message=each, token=next(self._tokens)) for each in self._due(now, limit, state)]
         self._leases.update((lease.message.id, lease.token) for lease in leases)
         return leases
 
@@ -107,8 +114,7 @@ class MemorySpool:
         if stored is None or stored.state is not lease.message.state or not self._holds(lease):
             self._end(lease)
             raise LeaseLost(id=lease.message.id, state="unknown" if stored is None else stored.state.value)
-        self._depth[stored.state] -= 1
-        self._put(after)
+        self._replace(stored, after)
         if after.state is not State.SENDING:
             self._end(lease)
         return attrs.evolve(lease, message=after)
@@ -148,9 +154,67 @@ class MemorySpool:
         """Put ``step(message)`` in the place of the message ``id``; see ILedger."""
         message = await self.find(id)
         after = step(message)
-        self._depth[message.state] -= 1
-        self._put(after)
+        self._replace(message, after)
         return after
+
+    async def ahead(self, id: str) -> int | None:
+        """How many go before message ``id`` if nothing else comes. Raises UnknownMessage and SpoolUnavailable."""
+        message = await self.find(id)
+        line = self._line(message.changed_at, message.priority, message.api_key)
+        if message not in line:
+            return None
+        return ahead(self._in_line(message.changed_at), message, line.index(message))
+
+    async def forget(self, before: float, limit: int) -> int:
+        """Forget up to ``limit`` messages that ended before ``before``, and not only their text and numbers."""
+        self._check_ready()
+        finished = (each for each in self._closed.values() if each.state is not State.DEAD)
+        old = list(islice((each for each in finished if each.changed_at < before), limit))
+        for message in old:
+            self._forget(message)
+        return len(old) + self._post.forget(before, limit)
+
+    async def beat(self, now: float) -> float | None:
+        """When messages could last be sent, which is now; see IOutbox."""
+        self._check_ready()
+        last, self._beat = self._beat, now
+        return last
+
+    async def hold(self, before: float, limit: int) -> int:
+        """Hold up to ``limit`` messages in line since before ``before``; see IOutbox."""
+        self._check_ready()
+        late = [each for each in self._waiting(before) if max(each.changed_at, each.not_before) < before][:limit]
+        self._open.update((each.id, attrs.evolve(each, is_held=True)) for each in late)
+        return len(late)
+
+    async def unhold(self, since: float, limit: int) -> int:
+        """Let up to ``limit`` held messages accepted since ``since`` into line again; see ILedger."""
+        self._check_ready()
+        held = [each for each in self._open.values() if each.is_held and each.accepted_at >= since][:limit]
+        self._open.update((each.id, attrs.evolve(each, is_held=False)) for each in held)
+        return len(held)
+
+    async def take_callbacks(
+        self, now: float, until: float, limit: int, per_host: int, without: Set[str]
+    ) -> list[Callback]:
+        """Up to ``limit`` callbacks due at ``now``; see ICallbackQueue."""
+        self._check_ready()
+        return self._post.take(now, until, limit, per_host, without)
+
+    async def settle_callback(self, callback: Callback, after: Callback | None) -> None:
+        """Keep ``after`` in place of ``callback``. Raises SpoolUnavailable once it is closed."""
+        self._check_ready()
+        self._post.settle(callback, after)
+
+    async def receive(self, inbound: Inbound, callback: Callback | None) -> bool:
+        """Keep an incoming message; see ICallbackQueue."""
+        self._check_ready()
+        return self._post.receive(inbound, callback)
+
+    async def received(self, limit: int, before: int | None = None) -> tuple[list[Inbound], int | None]:
+        """Incoming messages, newest first; see ICallbackQueue."""
+        self._check_ready()
+        return self._post.received(limit, before)
 
     def _put(self, message: Message) -> None:
         self._places.setdefault(message.id, next(self._place))
@@ -163,14 +227,63 @@ class MemorySpool:
         self._closed.pop(message.id, None)  # the latest to close is the last to be forgotten
         self._closed[message.id] = message
         if len(self._closed) > self._remembered:
-            forgotten = self._closed.pop(next(iter(self._closed)))
-            del self._places[forgotten.id]
-            self._depth[forgotten.state] -= 1
+            self._forget(next(iter(self._closed.values())))
 
-    def _ahead_of(self, message: Message) -> int:
-        now = message.accepted_at
-        waiting = (each for each in self._open.values() if each.state is State.QUEUED and each.not_before <= now)
-        return sum(each.priority <= message.priority for each in waiting)
+    def _replace(self, was: Message, after: Message) -> None:
+        self._depth[was.state] -= 1
+        self._put(after)
+        if (callback := owed(was, after)) is not None:
+            self._post.add(callback)
+
+    def _forget(self, message: Message) -> None:
+        del self._closed[message.id]
+        del self._places[message.id]
+        self._depth[message.state] -= 1
+
+    def _check_room(self, messages: Sequence[Message], limit: int) -> None:
+        queued = [each for each in self._open.values() if each.state is State.QUEUED]
+        waiting = sum(len(each.recipients) for each in queued)
+        asked = sum(len(each.recipients) for each in messages)
+        if waiting + asked > limit:
+            raise SpoolFull(waiting=waiting, asked=asked, limit=limit, messages=len(queued))
+        if len(queued) + len(messages) > self._limit:
+            raise SpoolFull(waiting=waiting, asked=asked, limit=self._limit, messages=len(queued))
+
+    def _charge(self, messages: Sequence[Message], quotas: Sequence[Quota], now: float) -> tuple[Usage, ...]:
+        if not quotas:
+            return ()
+        counts = self._used.setdefault(messages[0].api_key, {})
+        starts = {each.name: each.start(now) for each in quotas}
+        used = {name: counts[name][1] for name, start in starts.items() if counts.get(name, (None,))[0] == start}
+        usages = charge(quotas, used, sum(len(each.recipients) for each in messages), now)
+        counts.update((each.quota.name, (each.quota.start(now), each.used)) for each in usages)
+        return usages
+
+    def _waiting(self, now: float) -> list[Message]:
+        # What was due as it came into its state stays due, though the clock be set back.
+        queued = (each for each in self._open.values() if each.state is State.QUEUED and not each.is_held)
+        return [each for each in queued if each.not_before <= max(now, each.changed_at)]
+
+    def _line(self, now: float, priority: Priority, api_key: str) -> list[Message]:
+        return [each for each in self._waiting(now) if (each.priority, each.api_key) == (priority, api_key)]
+
+    def _in_line(self, now: float) -> Counter[tuple[Priority, str]]:
+        return Counter((each.priority, each.api_key) for each in self._waiting(now))
+
+    def _due(self, now: float, limit: int, state: State) -> list[Message]:
+        if state is State.SENT:
+            sent = (each for each in self._closed.values() if each.state is State.SENT and each.id not in self._leases)
+            asked = [(each.ask_at, each) for each in sent if each.ask_at is not None and each.ask_at <= now]
+            return [each for _, each in sorted(asked, key=lambda pair: pair[0])][:limit]
+        if state is State.UNCERTAIN:
+            doubted = (each for each in self._open.values() if each.state is state and each.id not in self._leases)
+            due = [each for each in doubted if each.not_before <= max(now, each.changed_at)]
+            return sorted(due, key=lambda message: message.priority)[:limit]
+        lines = {
+            place: (each for each in self._line(now, *place) if each.id not in self._leases)
+            for place in self._in_line(now)
+        }
+        return self._turns.pick(lines, now, limit)
 
     def _stored(self, id: str) -> Message | None:
         return self._open.get(id) or self._closed.get(id)

@@ -28,6 +28,7 @@ FIXED: Final = (
     "batch",
     "reference",
     "valid_until",
+    "callback_url",
 )
 #: Fields that tell what has become of it, in the order of a row.
 LIFE: Final = (
@@ -40,6 +41,8 @@ LIFE: Final = (
     "sent_at",
     "provider_id",
     "deliveries",
+    "ask_at",
+    "is_held",
     "error",
     "history",
 )
@@ -71,6 +74,8 @@ def life(message: Message) -> Row:
         message.sent_at,
         message.provider_id,
         _JSON.encode([_delivery(each) for each in message.deliveries]),
+        message.ask_at,
+        int(message.is_held),
         message.error,
         _JSON.encode(events),
         _ready(message),
@@ -80,8 +85,8 @@ def life(message: Message) -> Row:
 def from_row(row: Sequence[Any]) -> Message:
     """The message in ``row``, which holds the values of FIELDS. Raises ValueError if a newer smsd has written it."""
     form, id, recipients, originator, body, coding, segments, api_key, accepted_at, *more = row
-    priority, batch, reference, valid_until, state, changed_at, not_before, *last = more
-    gateway, attempts, attempted_at, sent_at, provider_id, deliveries, error, history = last
+    priority, batch, reference, valid_until, callback_url, state, changed_at, not_before, *last = more
+    gateway, attempts, attempted_at, sent_at, provider_id, deliveries, ask_at, is_held, error, history = last
     if form != FORM:
         raise ValueError(f"this smsd reads form {FORM} of a stored message, not {form}")
     return Message(
@@ -97,6 +102,7 @@ def from_row(row: Sequence[Any]) -> Message:
         batch=batch,
         reference=reference,
         valid_until=valid_until,
+        callback_url=callback_url,
         state=State(state),
         changed_at=changed_at,
         not_before=not_before,
@@ -106,6 +112,8 @@ def from_row(row: Sequence[Any]) -> Message:
         sent_at=sent_at,
         provider_id=provider_id,
         deliveries=tuple(_read_delivery(*each) for each in json.loads(deliveries)),
+        ask_at=ask_at,
+        is_held=bool(is_held),
         error=error,
         history=tuple(
             Event(at=at, state=State(state), what=What(what), detail=detail)
@@ -129,11 +137,12 @@ def _fixed(message: Message) -> Row:
         message.batch,
         message.reference,
         message.valid_until,
+        message.callback_url,
     )
 
 
 def _ready(message: Message) -> int | None:
-    if message.state not in _LEASABLE:
+    if message.state not in _LEASABLE or message.is_held:
         return None
     return int(is_ready(message))
 
@@ -159,4 +168,4 @@ def is_ready(message: Message) -> bool:
 
     That is the one "now" that a message carries.
     """
-    return message.not_before <= message.changed_at
+    return message.not_before <= message.changed_at and not message.is_held

@@ -1,7 +1,7 @@
 """Keeps messages in an SQLite file: a message is durable once its append returns."""
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final, TypeVar
@@ -12,14 +12,20 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
+from smsd.core.callback import Callback
 from smsd.core.claim import Claim, Claimed
 from smsd.core.errors import SpoolRefused, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.query import Page, Query
+from smsd.core.quota import Quota
+from smsd.core.report import Inbound
+from smsd.core.turns import AGEING_S, Place, ahead
 from smsd.ports import IEngine, Lease
 from smsd.spool import record, schema
-from smsd.spool.desk import Amend, Append, Desk, Recover, Release, Store, Take
+from smsd.spool.desk import Desk
+from smsd.spool.jobs import Amend, Append, Move, Recover, Release, Simply, Store, Take
+from smsd.spool.postbox import Postbox
 from smsd.spool.table import Table, change
 from smsd.spool.writer import Job, Writer
 
@@ -33,10 +39,16 @@ BUSY_S: Final = 2.0
 class SqliteSpool:
     """A spool and ledger in one file, for one daemon at a time."""
 
-    def __init__(self, path: str, *, reactor: IReactorFromThreads, busy_s: float = BUSY_S) -> None:
-        """Keep messages in the file ``path``; if another program locks it, wait up to ``busy_s`` seconds."""
+    def __init__(
+        self, path: str, *, reactor: IReactorFromThreads, ageing_s: float = AGEING_S, busy_s: float = BUSY_S
+    ) -> None:
+        """Keep messages in the file ``path``; if another program locks it, wait up to ``busy_s`` seconds.
+
+        What is ``ageing_s`` seconds in line rises, see core.turns.
+        """
         self._path = Path(path).resolve()
         self._reactor = reactor
+        self._ageing_s = ageing_s
         self._busy_s = busy_s
         self._held: ExitStack | None = None
 
@@ -64,14 +76,16 @@ class SqliteSpool:
         await deferToThreadPool(self._reactor, self._readers, held.close)
         self._readers.stop()
 
-    async def append(self, messages: Sequence[Message], limit: int, claim: Claim | None = None) -> int:
-        """Keep ``messages``, all or none; the answer is how many are ahead of the first.
+    async def append(
+        self, messages: Sequence[Message], limit: int, claim: Claim | None = None, quotas: Sequence[Quota] = ()
+    ) -> Place:
+        """Keep ``messages``, all or none; the answer is their place in line.
 
-        Raises Claimed, SpoolFull, SpoolUnavailable, and ValueError if one of them cannot be stored: its id is, or its
-        text is no Unicode.
+        Raises Claimed, QuotaExceeded, SpoolFull, SpoolUnavailable, and ValueError if one of them cannot be stored: its
+        id is, or its text is no Unicode.
         """
         rows = [record.to_row(message) for message in messages]
-        return await self._submit(Append(messages=messages, rows=rows, limit=limit, claim=claim))
+        return await self._submit(Append(messages=messages, rows=rows, limit=limit, claim=claim, quotas=quotas))
 
     async def claimed(self, api_key: str, key: str, now: float) -> Claimed | None:
         """What an idempotency key stands for at ``now``, if anything. Raises SpoolUnavailable."""
@@ -122,6 +136,47 @@ class SqliteSpool:
         """Make ``step(message)`` durable in place of the message ``id``; see ILedger."""
         return await self._submit(Amend(id=id, step=step))
 
+    async def ahead(self, id: str) -> int | None:
+        """How many go before message ``id`` if nothing else comes. Raises UnknownMessage and SpoolUnavailable."""
+        message = await self.find(id)
+        before = await self._read(self._reading.before, message)
+        return None if before is None else ahead(self._desk.tally.in_line, message, before)
+
+    async def forget(self, before: float, limit: int) -> int:
+        """Remove text and numbers of up to ``limit`` finished messages; see ILedger."""
+        forgotten = await self._submit(Simply(write=lambda: self._table.forget(before, limit)))
+        return forgotten + await self._submit(Simply(write=lambda: self._postbox.forget(before, limit)))
+
+    async def beat(self, now: float) -> float | None:
+        """Write down that messages could be sent at ``now``; see IOutbox."""
+        return await self._submit(Simply(write=lambda: self._table.beat(now)))
+
+    async def hold(self, before: float, limit: int) -> int:
+        """Hold up to ``limit`` messages in line since before ``before``; see IOutbox."""
+        return await self._submit(Move(move=lambda: self._table.hold(before, limit)))
+
+    async def unhold(self, since: float, limit: int) -> int:
+        """Let up to ``limit`` held messages accepted since ``since`` into their lines again; see ILedger."""
+        return await self._submit(Move(move=lambda: self._table.unhold(since, limit)))
+
+    async def take_callbacks(
+        self, now: float, until: float, limit: int, per_host: int, without: Set[str]
+    ) -> list[Callback]:
+        """Up to ``limit`` callbacks due at ``now``; see ICallbackQueue."""
+        return await self._submit(Simply(write=lambda: self._postbox.take(now, until, limit, per_host, without)))
+
+    async def settle_callback(self, callback: Callback, after: Callback | None) -> None:
+        """Keep ``after`` in place of ``callback``. Raises SpoolUnavailable."""
+        await self._submit(Simply(write=lambda: self._postbox.settle(callback, after)))
+
+    async def receive(self, inbound: Inbound, callback: Callback | None) -> bool:
+        """Keep an incoming message; see ICallbackQueue."""
+        return await self._submit(Simply(write=lambda: self._postbox.receive(inbound, callback)))
+
+    async def received(self, limit: int, before: int | None = None) -> tuple[list[Inbound], int | None]:
+        """Incoming messages, newest first; see ICallbackQueue."""
+        return await self._read(self._post_reading.received, limit, before)
+
     async def _read(self, read: Callable[..., T], *arguments: object) -> T:
         self._check_open()
         try:
@@ -136,10 +191,13 @@ class SqliteSpool:
             schema.prepare(writing, schema.migrations())
         except SpoolRefused as refused:
             raise SpoolRefused(reason=f"{self._path}: {refused.reason}") from None
-        self._desk = Desk(Table(writing, check_place))
+        self._postbox = Postbox(writing)
+        self._table = Table(writing, check_place)
+        self._desk = Desk(self._table, self._postbox, self._ageing_s)
         # Let go of in the other order: the connection that closes last empties the write-ahead log into the file.
         reading = undo.enter_context(closing(schema.connect_to_read(self._path, busy_s=self._busy_s)))
         self._reading = Table(reading, check_place)
+        self._post_reading = Postbox(reading)
 
     def _submit(self, job: Job[T]) -> Deferred[T]:
         self._check_open()

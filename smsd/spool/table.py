@@ -1,6 +1,7 @@
 """Reads and writes messages in the table ``message``."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import chain, islice
@@ -10,14 +11,17 @@ from smsd.core.claim import Claim, Claimed
 from smsd.core.lifecycle import State
 from smsd.core.message import Message, Priority
 from smsd.core.query import Page, Query
+from smsd.core.quota import Quota, Usage
 from smsd.spool import record, schema
+from smsd.spool.jobs import Change
+from smsd.spool.search import search_sql
+from smsd.spool.tally import Tally
 
 #: Rows in a statement. One for many rows gives the GIL away once, not row by row; few sizes keep it prepared.
 SIZES: Final = (256, 32, 4, 1)
 #: Messages of a priority that one lease moves into the line at most; about 5 ms of the writer's time.
 WAKE: Final = 500
-#: Messages that may lie out of the order of their times.
-SLACK: Final = 10_000
+
 
 # VALUES and not json_each(?): measured 4 times as fast, exact to the last bit of a time, and SQLite's json
 # functions end a text at U+0000.
@@ -30,40 +34,39 @@ _UPDATE: Final = f"""
     FROM given WHERE message.id = given.id AND message.state = given.was
     RETURNING message.id"""
 _SELECT: Final = f"SELECT {', '.join(record.FIELDS)} FROM message"
-_IN_LINE: Final = f"{_SELECT} WHERE ready = 1 AND state = ? ORDER BY priority, seq"
+_IN_LINE: Final = "ready = 1 AND state = 'queued' AND priority = ? AND api_key = ?"
+_LINE: Final = f"{_SELECT} WHERE {_IN_LINE} ORDER BY seq"
+_IN_DOUBT: Final = f"{_SELECT} WHERE ready = 1 AND state = 'uncertain' ORDER BY priority, seq"
+_TO_ASK: Final = f"{_SELECT} WHERE ask_at <= ? AND state = 'sent' ORDER BY ask_at"
 _WAKE: Final = """
     UPDATE message SET ready = 1 WHERE seq IN (
         SELECT seq FROM message WHERE ready = 0 AND priority = ? AND not_before <= ? ORDER BY not_before LIMIT ?
-    ) RETURNING state"""
+    ) RETURNING state, api_key"""
+#: Since when a message is in line: it was due already as it came into its state, or became due later.
+_HOLD: Final = """
+    UPDATE message SET is_held = 1, ready = NULL WHERE seq IN (
+        SELECT seq FROM message WHERE ready = 1 AND state = 'queued' AND max(changed_at, not_before) < ? LIMIT ?
+    ) RETURNING priority, api_key"""
+_UNHOLD: Final = """
+    UPDATE message SET is_held = 0, ready = 1 WHERE seq IN (
+        SELECT seq FROM message WHERE is_held = 1 AND accepted_at >= ? ORDER BY seq LIMIT ?
+    ) RETURNING priority, api_key"""
 _TO_MANY: Final = """
     INSERT INTO recipient SELECT each.value, message.seq FROM message, json_each(message.recipients) AS each
     WHERE message.id IN ({ids})"""
 _UNCLAIM: Final = """
     DELETE FROM claim WHERE rowid IN (SELECT rowid FROM claim WHERE until <= ? ORDER BY until LIMIT 20)
     OR (api_key = ? AND key = ?)"""
+#: The states that the index message_keep has as well.
+_FORGET: Final = """
+    UPDATE message SET body = '', recipients = '[]', deliveries = '[]', history = '[]', error = '',
+        reference = '', callback_url = '', ask_at = NULL
+    WHERE seq IN (
+        SELECT seq FROM message WHERE state IN ('sent', 'delivered', 'undelivered', 'expired', 'canceled')
+        AND body <> '' AND changed_at < ? ORDER BY changed_at LIMIT ?
+    ) RETURNING seq"""
 _ID: Final = record.FIELDS.index("id")
 _RECIPIENTS: Final = record.FIELDS.index("recipients")
-
-#: How each field of a query narrows it down.
-_NARROWING: Final = {
-    "state": "state = :state",
-    # A message to one has its recipient in an index; one to many has them in a table of their own.
-    "recipient": """seq IN (SELECT seq FROM message WHERE recipients ->> 0 = :recipient
-                            UNION SELECT seq FROM recipient WHERE msisdn = :recipient)""",
-    "originator": "originator = :originator",
-    "reference": "reference = :reference AND reference <> ''",
-    "batch": "batch = :batch AND batch <> ''",
-    "api_key": "api_key = :api_key",
-    # Times rise with seq, but for a clock that is set back: the index finds about where to begin and to end.
-    "since": f"""accepted_at >= :since AND seq >= -{SLACK} + ifnull((SELECT seq FROM message
-                 WHERE accepted_at >= :since ORDER BY accepted_at LIMIT 1), 0)""",
-    "until": f"""accepted_at < :until AND seq <= {SLACK} + ifnull((SELECT seq FROM message
-                 WHERE accepted_at < :until ORDER BY accepted_at DESC LIMIT 1), 0)""",
-    "before": "seq < :before",
-}
-
-#: An id, the state it is to be in, and the values of LIFE and ``ready`` that it gets.
-Change = tuple[Any, ...]
 
 
 def change(was: Message, after: Message) -> Change:
@@ -105,6 +108,19 @@ class Table:
         self._connection.execute(_UNCLAIM, (claim.at, claim.api_key, claim.key))
         self._connection.execute("INSERT INTO claim VALUES (?, ?, ?, ?, ?)", values)
 
+    def used(self, api_key: str, quotas: Sequence[Quota], now: float) -> dict[str, int]:
+        """What the API key named ``api_key`` has used in the current window of each of ``quotas``, by its name."""
+        rows = self._connection.execute("SELECT quota, start, used FROM usage WHERE api_key = ?", (api_key,))
+        known = {name: (start, used) for name, start, used in rows}
+        starts = {quota.name: quota.start(now) for quota in quotas}
+        return {name: known[name][1] for name, start in starts.items() if known.get(name, (None, 0))[0] == start}
+
+    def charge(self, api_key: str, usages: Sequence[Usage], now: float) -> None:
+        """Keep ``usages`` as those of the API key named ``api_key``."""
+        for usage in usages:
+            row = (api_key, usage.quota.name, usage.quota.start(now), usage.used)
+            self._connection.execute("INSERT OR REPLACE INTO usage VALUES (?, ?, ?, ?)", row)
+
     def update(self, changes: Sequence[Change]) -> set[str]:
         """Make ``changes``, each of another id; the answer is the ids that were in the state they had to be in."""
         moved: set[str] = set()
@@ -112,21 +128,68 @@ class Table:
             moved.update(id for (id,) in self._connection.execute(sql, values).fetchall())
         return moved
 
-    def wake(self, now: float) -> dict[Priority, int]:
+    def wake(self, now: float) -> Counter[tuple[Priority, str]]:
         """Move what has become due at ``now`` (UTC epoch seconds) into the line, up to WAKE of each priority.
 
-        The answer is how many of each priority came into the line of the queued.
+        The answer is how many came into the line of the queued.
         """
-        woken = dict.fromkeys(Priority, 0)
+        woken: Counter[tuple[Priority, str]] = Counter()
         for priority in Priority:
-            states = self._connection.execute(_WAKE, (priority, now, WAKE)).fetchall()
-            woken[priority] = sum(state == State.QUEUED.value for (state,) in states)
+            rows = self._connection.execute(_WAKE, (priority, now, WAKE)).fetchall()
+            woken.update((priority, api_key) for state, api_key in rows if state == State.QUEUED.value)
         return woken
 
-    def in_line(self, state: State, limit: int, *, without: Container[str]) -> list[Message]:
-        """The first ``limit`` messages in ``state`` whose time has come, passing over ids ``without``."""
-        rows = self._connection.execute(_IN_LINE, (state.value,))
-        return [record.from_row(row) for row in islice((r for r in rows if r[_ID] not in without), limit)]
+    def line(self, priority: Priority, api_key: str, *, without: Container[str]) -> Iterator[Message]:
+        """The messages in line of ``priority`` and ``api_key``, oldest first, passing over ids ``without``."""
+        return self._each(_LINE, (priority, api_key), without)
+
+    def in_doubt(self, limit: int, *, without: Container[str]) -> list[Message]:
+        """The first ``limit`` uncertain messages whose time has come."""
+        return list(islice(self._each(_IN_DOUBT, (), without), limit))
+
+    def to_ask(self, now: float, limit: int, *, without: Container[str]) -> list[Message]:
+        """The first ``limit`` messages that the provider is to be asked about at ``now`` (UTC epoch seconds)."""
+        return list(islice(self._each(_TO_ASK, (now,), without), limit))
+
+    def _each(self, sql: str, values: Sequence[Any], without: Container[str]) -> Iterator[Message]:
+        rows = self._connection.execute(sql, values)
+        return (record.from_row(row) for row in rows if row[_ID] not in without)
+
+    def hold(self, before: float, limit: int) -> Counter[tuple[Priority, str]]:
+        """Hold up to ``limit`` messages in line since before ``before``; the answer is which lines have fewer now."""
+        held = Counter(self._lines(_HOLD, before, limit))
+        return Counter({line: -count for line, count in held.items()})
+
+    def unhold(self, since: float, limit: int) -> Counter[tuple[Priority, str]]:
+        """Let up to ``limit`` held messages accepted since ``since`` into line; the answer is which have more now."""
+        return Counter(self._lines(_UNHOLD, since, limit))
+
+    def _lines(self, sql: str, at: float, limit: int) -> list[tuple[Priority, str]]:
+        rows = self._connection.execute(sql, (at, limit)).fetchall()
+        return [(Priority(priority), api_key) for priority, api_key in rows]
+
+    def before(self, message: Message) -> int | None:
+        """How many in the line of ``message`` are before it; None if it is not in line."""
+        sql = f"SELECT seq FROM message WHERE id = ? AND {_IN_LINE}"
+        line = (int(message.priority), message.api_key)
+        row = self._connection.execute(sql, (message.id, *line)).fetchone()
+        if row is None:
+            return None
+        counted = self._connection.execute(f"SELECT count(*) FROM message WHERE {_IN_LINE} AND seq < ?", (*line, *row))
+        return int(counted.fetchone()[0])
+
+    def forget(self, before: float, limit: int) -> int:
+        """Remove text and numbers of up to ``limit`` messages that ended before ``before``; the answer is how many."""
+        forgotten = self._connection.execute(_FORGET, (before, limit)).fetchall()
+        for (seq,) in forgotten:
+            self._connection.execute("DELETE FROM recipient WHERE seq = ?", (seq,))
+        return len(forgotten)
+
+    def beat(self, now: float) -> float | None:
+        """Write down that messages could be sent at ``now``; the answer is when they last could, None if never."""
+        row = self._connection.execute("SELECT at FROM beat").fetchone()
+        self._connection.execute("INSERT OR REPLACE INTO beat VALUES (1, ?)", (now,))
+        return None if row is None else float(row[0])
 
     def find(self, id: str) -> Message | None:
         """The message ``id``, if there is one."""
@@ -135,7 +198,7 @@ class Table:
 
     def search(self, query: Query) -> Page:
         """A page of the messages that ``query`` admits, newest first."""
-        sql, values = _search(query)
+        sql, values = search_sql(query)
         rows = self._connection.execute(sql, values).fetchall()
         found = rows[: query.limit]
         return Page(
@@ -152,34 +215,20 @@ class Table:
         sql = "SELECT 1 FROM message WHERE id = ? AND ready = 1 AND state = 'queued'"
         return self._connection.execute(sql, (id,)).fetchone() is not None
 
-    def count_in_line(self) -> dict[Priority, int]:
-        """How many messages of each priority are queued and their time has come."""
-        sql = "SELECT priority, count(*) FROM message WHERE ready = 1 AND state = 'queued' GROUP BY priority"
-        counted = dict(self._connection.execute(sql))
-        return {priority: counted.get(int(priority), 0) for priority in Priority}
-
-    def count(self) -> dict[State, int]:
-        """How many messages are in each state: reads the whole table, about a second a million."""
-        counted = dict(self._connection.execute("SELECT state, count(*) FROM message GROUP BY state"))
-        return {state: counted.get(state.value, 0) for state in State}
-
-
-def _search(query: Query) -> tuple[str, dict[str, Any]]:
-    given = {
-        "state": None if query.state is None else query.state.value,
-        "recipient": None if query.recipient is None else query.recipient.digits,
-        "originator": query.originator,
-        "reference": query.reference,
-        "batch": query.batch,
-        "api_key": query.api_key,
-        "since": query.since,
-        "until": query.until,
-        "before": query.before,
-    }
-    values = {name: value for name, value in given.items() if value is not None}
-    where = f"WHERE {' AND '.join(_NARROWING[name] for name in values)}" if values else ""
-    sql = f"SELECT seq, {', '.join(record.FIELDS)} FROM message {where} ORDER BY seq DESC LIMIT :limit"
-    return sql, {**values, "limit": query.limit + 1}
+    def count(self) -> Tally:
+        """Every message counted: reads the whole table, about a second a million."""
+        states = dict(self._connection.execute("SELECT state, count(*) FROM message GROUP BY state"))
+        in_line = self._connection.execute(
+            "SELECT priority, api_key, count(*) FROM message WHERE ready = 1 AND state = 'queued' GROUP BY 1, 2"
+        )
+        recipients = self._connection.execute(
+            "SELECT ifnull(sum(json_array_length(recipients)), 0) FROM message WHERE state = 'queued'"
+        )
+        return Tally(
+            states={state: states.get(state.value, 0) for state in State},
+            in_line={(Priority(priority), api_key): count for priority, api_key, count in in_line},
+            recipients=recipients.fetchone()[0],
+        )
 
 
 def _statements(template: str, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, list[Any]]]:

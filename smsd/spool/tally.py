@@ -1,11 +1,13 @@
 """Counts messages as they come and go, so that nobody has to scan for it."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import attrs
 
 from smsd.core.lifecycle import State
 from smsd.core.message import Message, Priority
+from smsd.core.turns import Counts
 from smsd.spool.record import is_ready
 
 
@@ -14,15 +16,33 @@ class Tally:
     """How many messages there are. Replaced after a commit, never changed: any thread may read it."""
 
     states: Mapping[State, int]
-    in_line: Mapping[Priority, int]  #: queued, and their time has come
+    in_line: Counts  #: queued, and their time has come; no zeros
+    recipients: int  #: of all that are queued
 
-    def plus(self, message: Message, count: int, is_in_line: bool | None = None) -> "Tally":
-        """With ``count`` more like ``message``; whether its time has come is read off it unless it is told."""
-        states = {**self.states, message.state: self.states[message.state] + count}
-        if message.state is not State.QUEUED or not (is_ready(message) if is_in_line is None else is_in_line):
-            return attrs.evolve(self, states=states)
-        return Tally(states=states, in_line={**self.in_line, message.priority: self.in_line[message.priority] + count})
 
-    def ahead_of(self, message: Message) -> int:
-        """How many are in line before ``message`` if it joins now."""
-        return sum(self.in_line[priority] for priority in Priority if priority <= message.priority)
+class Draft:
+    """A tally with the changes of a transaction that is not committed yet."""
+
+    def __init__(self, tally: Tally) -> None:
+        self.states = Counter(tally.states)
+        self.in_line = Counter(tally.in_line)
+        self.recipients = tally.recipients
+
+    def add(self, message: Message, count: int = 1, is_in_line: bool | None = None) -> None:
+        """Count ``count`` more like ``message``; whether its time has come is read off it unless it is told."""
+        self.states[message.state] += count
+        if message.state is not State.QUEUED:
+            return
+        self.recipients += count * len(message.recipients)
+        if is_ready(message) if is_in_line is None else is_in_line:
+            self.line(message.priority, message.api_key, count)
+
+    def line(self, priority: Priority, api_key: str, count: int) -> None:
+        """Count ``count`` more in line."""
+        self.in_line[priority, api_key] += count
+        if not self.in_line[priority, api_key]:
+            del self.in_line[priority, api_key]
+
+    def tally(self) -> Tally:
+        """The tally once the changes are committed."""
+        return Tally(states=self.states, in_line=self.in_line, recipients=self.recipients)

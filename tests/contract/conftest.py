@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import pytest_twisted
 
+from smsd.core.address import Msisdn
 from smsd.core.message import Message
+from smsd.core.report import Inbound
 from smsd.spool.memory import MemorySpool
 from smsd.spool.sqlite import SqliteSpool
 from tests import messages
@@ -43,3 +45,11 @@ async def spool(request: Any, reactor: Any, tmp_path: Path) -> AsyncIterator[Any
 def sms() -> Callable[..., Message]:
     """Makes messages, each with another id, due at once unless said otherwise."""
     return messages.sms
+
+
+@pytest.fixture
+def inbound() -> Callable[[str], Inbound]:
+    """Makes incoming messages by their ids."""
+    return lambda id: Inbound(
+        id=id, originator="31600000001", recipient=Msisdn("31600000002"), body="STOP", received_at=NOW
+    )

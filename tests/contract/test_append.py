@@ -47,9 +47,9 @@ async def test_a_message_with_nothing_optional_is_kept_as_it_is(spool, sms):
 
 @ensureDeferred
 async def test_the_answer_is_how_many_were_queued_before(spool, sms):
-    assert await spool.append([sms()], ROOM) == 0
-    assert await spool.append([sms(), sms(), sms()], ROOM) == 1
-    assert await spool.append([sms()], ROOM) == 4
+    assert (await spool.append([sms()], ROOM)).first == 0
+    assert (await spool.append([sms(), sms(), sms()], ROOM)).first == 1
+    assert (await spool.append([sms()], ROOM)).first == 4
 
 
 @ensureDeferred
@@ -57,13 +57,13 @@ async def test_what_has_left_the_queue_is_not_counted_in_the_answer(spool, sms, 
     await spool.append([sms(), sms()], ROOM)
     [lease] = await spool.lease(now, 1)
     await spool.store(lease, attrs.evolve(lease.message, state=State.SENDING))
-    assert await spool.append([sms()], ROOM) == 1
+    assert (await spool.append([sms()], ROOM)).first == 1
 
 
 @ensureDeferred
 async def test_nothing_may_be_appended(spool, sms):
     await spool.append([sms()], ROOM)
-    assert await spool.append([], ROOM) == 0
+    assert (await spool.append([], ROOM)).first == 0
 
 
 @pytest.mark.parametrize("count", [1, 4, 31, 300])
@@ -78,7 +78,7 @@ async def test_a_batch_keeps_its_order(spool, sms, now, count):
 async def test_callers_at_once_are_all_served_in_order(spool, sms, now):
     messages = [sms() for _ in range(300)]
     answers = await gatherResults([Deferred.fromCoroutine(spool.append([each], ROOM)) for each in messages])
-    assert answers == list(range(300))
+    assert [place.first for place in answers] == list(range(300))
     assert [lease.message for lease in await spool.lease(now, 300)] == messages
 
 
@@ -130,9 +130,11 @@ async def test_a_message_is_kept_though_its_client_has_left(spool, sms):
 @ensureDeferred
 async def test_what_is_ahead_is_in_line_now_and_of_its_priority_or_better(spool, sms, now):
     await spool.append([sms(priority=Priority.LOW), sms(not_before=now + 60), sms(), sms(priority=Priority.HIGH)], ROOM)
-    ahead = [await spool.append([sms(priority=priority)], ROOM) for priority in (Priority.HIGH, Priority.NORMAL)]
+    ahead = [
+        (await spool.append([sms(priority=priority)], ROOM)).first for priority in (Priority.HIGH, Priority.NORMAL)
+    ]
     assert ahead == [1, 3]
-    assert await spool.append([sms(priority=Priority.LOW)], ROOM) == 5
+    assert (await spool.append([sms(priority=Priority.LOW)], ROOM)).first == 5
 
 
 @ensureDeferred
@@ -141,10 +143,10 @@ async def test_what_has_become_due_is_ahead_and_what_was_taken_is_not(spool, sms
     await spool.append([later, first], ROOM)
     (lease,) = await spool.lease(now, 5)
     await spool.store(lease, begin(first, now, "test"))
-    assert await spool.append([sms(accepted_at=now, priority=Priority.LOW)], ROOM) == 0
+    assert (await spool.append([sms(accepted_at=now, priority=Priority.LOW)], ROOM)).first == 0
     await spool.lease(now + 60, 1)
     new = sms(accepted_at=now + 60, changed_at=now + 60, not_before=now + 60, priority=Priority.LOW)
-    assert await spool.append([new], ROOM) == 2
+    assert (await spool.append([new], ROOM)).first == 2
 
 
 @ensureDeferred

@@ -17,14 +17,14 @@ def claim(now, key="k", api_key="shop", fingerprint="f", hours=1.0):
         fingerprint=fingerprint,
         at=now,
         until=now + hours * 3600,
-        answer=lambda ahead: f"ahead {ahead}",
+        answer=lambda place: f"ahead {place.first}",
     )
 
 
 @ensureDeferred
 async def test_a_key_is_kept_with_the_first_answer(spool, sms, now):
     await spool.append([sms()], ROOM)
-    assert await spool.append([sms()], ROOM, claim(now)) == 1
+    assert (await spool.append([sms()], ROOM, claim(now))).first == 1
     kept = await spool.claimed("shop", "k", now)
     assert (kept.fingerprint, kept.answer) == ("f", "ahead 1")
 

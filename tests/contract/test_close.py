@@ -13,7 +13,7 @@ async def test_what_was_begun_is_finished(spool, sms):
     begun = [Deferred.fromCoroutine(spool.append([sms()], ROOM)) for _ in range(50)]
     await spool.close()
     assert [call.called for call in begun] == [True] * 50
-    assert await gatherResults(begun) == list(range(50))
+    assert [place.first for place in await gatherResults(begun)] == list(range(50))
 
 
 @ensureDeferred

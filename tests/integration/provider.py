@@ -122,9 +122,9 @@ class Provider:
         """What it does with the next GETs; after these it works."""
         self._gets.extend(behaviours)
 
-    async def start(self) -> None:
-        """Listen on a port of the system's choice."""
-        self._port = await TCP4ServerEndpoint(self.reactor, 0, interface="127.0.0.1").listen(
+    async def start(self, port: int = 0) -> None:
+        """Listen on ``port``; 0: one of the system's choice."""
+        self._port = await TCP4ServerEndpoint(self.reactor, port, interface="127.0.0.1").listen(
             Factory.forProtocol(lambda: _Conversation(self))
         )
 
@@ -176,12 +176,19 @@ class Provider:
         script = self._gets if arrival.method == "GET" else self._posts
         behaviour = script.popleft() if script else WORKS
         if arrival.method == "GET":
-            truth = http(200, self._list(arrival.query))
+            truth = self._shown(arrival)
         elif behaviour.reply is None or behaviour.keep:
             truth = http(201, self.keep(arrival.json()))
         else:
             truth = b""
         return attrs.evolve(behaviour, reply=truth) if behaviour.reply is None else behaviour
+
+    def _shown(self, arrival: Arrival) -> bytes:
+        id = arrival.path.rpartition("/")[2]
+        if id == "messages":
+            return http(200, self._list(arrival.query))
+        missing = {"errors": [{"code": 20, "description": "message not found", "parameter": None}]}
+        return http(200, self.stored[id]) if id in self.stored else http(404, missing)
 
     def _list(self, query: Mapping[str, str]) -> dict[str, Any]:
         since, until = (datetime.fromisoformat(query[name]) if name in query else None for name in ("from", "until"))

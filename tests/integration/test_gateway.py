@@ -31,6 +31,7 @@ from smsd.core.outcome import (
     Outcome,
     Postponed,
     Refused,
+    Throttled,
     Unanswered,
 )
 from smsd.gateway.answers import Failure
@@ -168,7 +169,7 @@ SAID: list[tuple[Behaviour, type[Outcome], str]] = [
     (faults.errors(400, 21, "Bad request"), Refused, "answered 400; Bad request (code 21)"),
     (faults.errors(404, 20, "Not found"), Refused, "answered 404; Not found (code 20)"),
     (answer(405, b"<html>"), Refused, "answered 405"),
-    (faults.TOO_MANY, Postponed, "answered 429; the request has not been processed"),
+    (faults.TOO_MANY, Throttled, "answered 429; the request has not been processed"),
     (answer(408), Unanswered, "answered 408"),
     (faults.INTERNAL, Unanswered, "answered 500; Internal error (code 99)"),
     (faults.HTML_ERROR, Unanswered, "answered 502"),
@@ -251,8 +252,19 @@ async def test_an_id_among_spoiled_letters_is_read(provider: Provider, gateway: 
 async def test_the_provider_says_how_long_to_wait(provider: Provider, gateway: MessageBirdGateway) -> None:
     provider.script([faults.TOO_MANY])
     outcome = await gateway.send(message())
-    assert isinstance(outcome, Postponed)
+    assert isinstance(outcome, Throttled)
     assert outcome.retry_after_s == 7.0
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_provider_says_until_when_to_wait_by_its_own_clock(
+    provider: Provider, gateway: MessageBirdGateway
+) -> None:
+    until, date = "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:30 GMT"
+    provider.script([answer(429, Retry_After=until, Date=date), answer(503, Retry_After=until, Date=date)])
+    throttled, unanswered = [await gateway.send(message()) for _ in range(2)]
+    assert throttled == Throttled(reason="the provider answered 429", retry_after_s=7.0)
+    assert unanswered == Unanswered(reason="the provider answered 503", retry_after_s=7.0)
 
 
 @pytest_twisted.ensureDeferred

@@ -10,7 +10,17 @@ from smsd.core.address import Msisdn
 from smsd.core.errors import NotAllowed, StillSending
 from smsd.core.lifecycle import TRANSITIONS, State
 from smsd.core.message import Message
-from smsd.core.outcome import Accepted, Found, HeldOff, LookupFailed, NotFound, Postponed, Refused, Unanswered
+from smsd.core.outcome import (
+    Accepted,
+    Found,
+    HeldOff,
+    LookupFailed,
+    NotFound,
+    Postponed,
+    Refused,
+    Throttled,
+    Unanswered,
+)
 from smsd.core.report import DeliveryStatus, Report
 from smsd.core.retry import Backoff
 from smsd.core.settle import Policy, abandon, begin, cancel, clear_up, expire, reported, revive, settle
@@ -19,7 +29,8 @@ from tests.messages import message
 POLICY = Policy(backoff=Backoff(base_s=1.0, cap_s=60.0), attempts=3)
 OUTCOMES = [
     Accepted(provider_id="p"),
-    Postponed(reason="429"),
+    Postponed(reason="refused"),
+    Throttled(reason="429", retry_after_s=5.0),
     Refused(reason="no"),
     Unanswered(reason="reset"),
     HeldOff(reason="key"),

@@ -5,7 +5,17 @@ from smsd.core.address import Msisdn
 from smsd.core.errors import StillSending
 from smsd.core.lifecycle import State
 from smsd.core.message import MAX_HISTORY, Message
-from smsd.core.outcome import Accepted, Found, HeldOff, LookupFailed, NotFound, Postponed, Refused, Unanswered
+from smsd.core.outcome import (
+    Accepted,
+    Found,
+    HeldOff,
+    LookupFailed,
+    NotFound,
+    Postponed,
+    Refused,
+    Throttled,
+    Unanswered,
+)
 from smsd.core.report import DeliveryStatus, Report
 from smsd.core.retry import Backoff
 from smsd.core.settle import (
@@ -53,20 +63,26 @@ def test_a_postponed_message_waits_longer_each_time_but_no_longer_than_the_cap(
     attempts: int, draw: float, wait_s: float
 ) -> None:
     sending = begin(message(attempts=attempts - 1), now=100.0, gateway="test")
-    queued = settle(sending, Postponed(reason="429"), 101.0, PATIENT, draw)
+    queued = settle(sending, Postponed(reason="refused"), 101.0, PATIENT, draw)
     assert queued.state is State.QUEUED
     assert queued.not_before == pytest.approx(101.0 + wait_s)
 
 
-def test_a_provider_that_says_when_is_not_asked_sooner() -> None:
-    queued = settle(SENDING, Postponed(reason="429", retry_after_s=30.0), 101.0, PATIENT, 0.5)
-    assert queued.not_before == 131.0
+def test_a_provider_that_did_not_answer_but_says_when_is_not_asked_sooner() -> None:
+    doubted = settle(SENDING, Unanswered(reason="503", retry_after_s=30.0), 101.0, PATIENT, 0.5)
+    assert (doubted.state, doubted.not_before) == (State.UNCERTAIN, 131.0)
+
+
+def test_a_throttled_message_waits_with_all_the_others_and_not_by_itself() -> None:
+    queued = settle(SENDING, Throttled(reason="429", retry_after_s=30.0), 101.0, PATIENT, 0.5)
+    assert (queued.state, queued.not_before, queued.attempts) == (State.QUEUED, 101.0, 1)
 
 
 @pytest.mark.parametrize(("limit", "state"), [(0, State.QUEUED), (1, State.DEAD), (2, State.QUEUED)])
 def test_a_message_is_dead_when_it_is_out_of_tries_and_zero_means_never(limit: int, state: State) -> None:
     policy = Policy(backoff=BACKOFF, attempts=limit)
-    assert settle(SENDING, Postponed(reason="429"), 101.0, policy, 0.5).state is state
+    assert settle(SENDING, Postponed(reason="refused"), 101.0, policy, 0.5).state is state
+    assert settle(SENDING, Throttled(reason="429"), 101.0, policy, 0.5).state is state
 
 
 def test_a_wrong_key_costs_the_message_no_try() -> None:
@@ -89,7 +105,7 @@ def test_what_was_not_found_waits_like_what_was_postponed() -> None:
 def test_a_message_remembers_only_its_latest_events() -> None:
     message = SENDING
     for _ in range(MAX_HISTORY + 5):
-        postponed = settle(message, Postponed(reason="429"), 101.0, PATIENT, 0.5)
+        postponed = settle(message, Postponed(reason="refused"), 101.0, PATIENT, 0.5)
         message = begin(postponed, now=102.0, gateway="test")
     assert len(message.history) == MAX_HISTORY
 
@@ -134,7 +150,7 @@ def test_a_report_on_what_is_being_sent_has_to_wait() -> None:
         reported(SENDING, report(DeliveryStatus.DELIVERED), 160.0)
 
 
-@pytest.mark.parametrize("doubted", [UNCERTAIN, settle(SENDING, Postponed(reason="429"), 101.0, PATIENT, 0.5)])
+@pytest.mark.parametrize("doubted", [UNCERTAIN, settle(SENDING, Postponed(reason="refused"), 101.0, PATIENT, 0.5)])
 def test_a_report_shows_that_the_provider_has_it_after_all(doubted: Message) -> None:
     sent = reported(doubted, report(DeliveryStatus.BUFFERED), 160.0)
     assert (sent.state, sent.provider_id) == (State.SENT, "p1")

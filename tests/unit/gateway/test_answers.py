@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smsd.core.outcome import Accepted, HeldOff, Outcome, Postponed, Refused, Unanswered
+from smsd.core.outcome import Accepted, HeldOff, Outcome, Postponed, Refused, Throttled, Unanswered
 from smsd.gateway.answers import MAX_WORDS, Answer, Failure, outcome_of, outcome_of_failure, retry_after_s
 
 KEY = "live_s3cretK3yAbCdEf"
@@ -53,9 +53,9 @@ TABLE: list[tuple[int, object, type[Outcome]]] = [
     (422, body(10), Refused),
     (422, body(25), HeldOff),
     (422, body(2), HeldOff),
-    (429, body(29), Postponed),
-    (429, body(25), Postponed),
-    (429, None, Postponed),
+    (429, body(29), Throttled),
+    (429, body(25), Throttled),
+    (429, None, Throttled),
     (500, body(99), Unanswered),
     (500, {"id": "a1"}, Unanswered),
     (502, None, Unanswered),
@@ -113,8 +113,10 @@ def test_a_redirect_names_its_status() -> None:
     assert outcome_of(Answer.parse(307, None)) == HeldOff(reason="the provider answered 307")
 
 
-RETRY_AFTER: list[tuple[str | None, float | None]] = [
-    (None, None),
+#: The time of the answer: Wed, 21 Oct 2026 07:28:00 GMT.
+NOW = 1792567680.0
+
+RETRY_AFTER: list[tuple[str, float | None]] = [
     ("7", 7.0),
     (" 7 ", 7.0),
     ("0", 0.0),
@@ -128,19 +130,38 @@ RETRY_AFTER: list[tuple[str | None, float | None]] = [
     ("inf", None),
     ("1e3", None),
     ("٣", None),
-    ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+    ("Wed, 21 Oct 2026 07:28:07 GMT", 7.0),
+    (" Wed, 21 Oct 2026 07:28:07 GMT ", 7.0),
+    ("Wed, 21 Oct 2026 07:27:00 GMT", 0.0),
+    ("Thu, 22 Oct 2026 07:28:00 GMT", 3600.0),
+    ("Fri, 32 Oct 2026 07:28:00 GMT", None),
+    ("Wed, 21 Oct 2026 07:28:07", None),
+    ("Wed, 21 Xyz 2026 07:28:07 GMT", None),
     ("", None),
 ]
 
 
 @pytest.mark.parametrize(("header", "seconds"), RETRY_AFTER)
-def test_retry_after_is_read_carefully(header: str | None, seconds: float | None) -> None:
-    assert retry_after_s(header) == seconds
+def test_retry_after_is_read_carefully(header: str, seconds: float | None) -> None:
+    assert retry_after_s(header, NOW) == seconds
+
+
+@given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT", fullmatch=True))
+def test_no_retry_after_breaks_the_reading_or_asks_for_more_than_an_hour(header: str) -> None:
+    assert 0.0 <= (retry_after_s(header, NOW) or 0.0) <= 3600.0
+
+
+def test_a_date_is_held_against_the_providers_own_clock_if_it_tells_the_time() -> None:
+    until, date = "Wed, 21 Oct 2026 07:28:07 GMT", "Wed, 21 Oct 2026 07:28:00 GMT"
+    assert Answer.parse(429, None, until, date=date, now=NOW - 100.0).retry_after_s == 7.0
+    assert Answer.parse(429, None, until, now=NOW + 5.0).retry_after_s == 2.0
 
 
 def test_the_wait_that_is_asked_for_is_kept() -> None:
-    postponed = outcome_of(Answer.parse(429, None, "7"))
-    assert postponed == Postponed(reason="the provider answered 429", retry_after_s=7.0)
+    throttled = outcome_of(Answer.parse(429, None, "7"))
+    assert throttled == Throttled(reason="the provider answered 429", retry_after_s=7.0)
+    doubted = outcome_of(Answer.parse(503, None, "7"))
+    assert doubted == Unanswered(reason="the provider answered 503", retry_after_s=7.0)
 
 
 def test_a_reason_has_neither_key_nor_text_nor_number() -> None:
@@ -182,8 +203,8 @@ JSON = st.recursive(
 )
 
 
-@given(status=st.integers(100, 999), decoded=JSON, header=st.none() | st.text())
-def test_whatever_is_answered_is_an_outcome(status: int, decoded: object, header: str | None) -> None:
+@given(status=st.integers(100, 999), decoded=JSON, header=st.text())
+def test_whatever_is_answered_is_an_outcome(status: int, decoded: object, header: str) -> None:
     outcome = outcome_of(Answer.parse(status, decoded, header), ["hidden"])
     assert isinstance(outcome, Outcome)
     assert isinstance(outcome, Accepted) <= (200 <= status < 300)

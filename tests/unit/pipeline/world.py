@@ -11,9 +11,11 @@ from zope.interface.verify import verifyObject
 
 from smsd.core.message import Message
 from smsd.core.notice import Notice
-from smsd.core.outcome import Accepted, LookupResult, NotFound, Outcome
+from smsd.core.outcome import Accepted, LookupFailed, LookupResult, NotFound, Outcome
+from smsd.core.report import Report
 from smsd.core.retry import Backoff
 from smsd.core.settle import Policy
+from smsd.pipeline.asking import Asking
 from smsd.pipeline.feeder import Feeder
 from smsd.pipeline.hold import Hold
 from smsd.pipeline.lane import Lane
@@ -55,19 +57,27 @@ class TimedGateway:
         self._clock = clock
         self._exchanges: Iterator[Exchange] = cycle(exchanges)
         self.arrivals: list[tuple[float, str]] = []
+        self.always: dict[str, Outcome] = {}  # what some messages come to, whichever exchange is theirs
         self.lookup_s = 0.0  # seconds that a lookup takes
         self.lookups: Iterator[LookupResult] = cycle([NotFound()])
+        self.asks: list[tuple[float, str]] = []
+        self.tellings: Iterator[tuple[Report, ...] | LookupFailed] = cycle([()])
 
     async def send(self, message: Message) -> Outcome:
         exchange = next(self._exchanges)
         await deferLater(self._clock, exchange.there_s)
         self.arrivals.append((self._clock.seconds(), message.id))
         await deferLater(self._clock, exchange.back_s)
-        return exchange.outcome
+        return self.always.get(message.id, exchange.outcome)
 
     async def lookup(self, message: Message) -> LookupResult:
         await deferLater(self._clock, self.lookup_s)
         return next(self.lookups)
+
+    async def reports(self, message: Message) -> tuple[Report, ...] | LookupFailed:
+        self.asks.append((self._clock.seconds(), message.id))
+        await deferLater(self._clock, self.lookup_s)
+        return next(self.tellings)
 
 
 class World:
@@ -89,18 +99,20 @@ class World:
         self.window = Window()
         self.lane = lane = Lane(name="test", gateway=self.gateway, throttle=self.throttle, hold=self.hold)
         self.feeder = Feeder(outbox=self.spool, window=self.window, rate=rate, **told)
-        self.sender = Sender(outbox=self.spool, lane=lane, policy=policy, draw=lambda: 0.5, **told)
+        refill = self.feeder.refill
+        self.sender = Sender(outbox=self.spool, lane=lane, policy=policy, refill=refill, draw=lambda: 0.5, **told)
         wake = self.feeder.wake
         self.pacer = Pacer(rate=rate, window=self.window, sender=self.sender, lane=lane, wake=wake, clock=clock)
-        self.recovery = Recovery(
-            outbox=self.spool, lanes={lane.name: lane}, policy=policy, wake=wake, draw=lambda: 0.5, **told
-        )
+        lanes = {lane.name: lane}
+        self.recovery = Recovery(outbox=self.spool, lanes=lanes, policy=policy, wake=wake, draw=lambda: 0.5, **told)
+        self.asking = Asking(outbox=self.spool, ledger=self.spool, lanes=lanes, **told)
         self._count = 0
 
     def start(self) -> None:
         self.feeder.start()
         self.pacer.start()
         self.recovery.start()
+        self.asking.start()
 
     def post(self, count: int = 1, **changed: object) -> list[str]:
         """Accept ``count`` messages now; answers their ids."""

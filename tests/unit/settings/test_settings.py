@@ -78,7 +78,7 @@ def test_an_option_goes_by_its_name_with_dashes_or_underscores() -> None:
     assert load({}, {"retry-base": "7"}, None).retry_base == load({}, {"retry_base": "7"}, None).retry_base == 7
 
 
-@pytest.mark.parametrize("option", ["api_keys", "messagebird-key"])
+@pytest.mark.parametrize("option", ["api_keys", "messagebird-key", "callback-secrets"])
 def test_a_secret_on_the_command_line_is_refused(option: str) -> None:
     with pytest.raises(SettingsError, match=r"would show a secret .* set SMSD_") as caught:
         load({}, {option: "hush"}, None)
@@ -166,6 +166,10 @@ WRONG = {
     "grace": ["-0.1", "nan", "inf"],
     "timeout": ["0", "nan", "inf", "86401"],
     "log_format": ["xml", "JSON"],
+    "ageing": ["0", "-1", "nan", "inf"],
+    "stale": ["-1", "nan", "inf", "off"],
+    "keep": ["0", "-1", "nan", "inf", "forever"],
+    "callback_private": ["YES", "1", "on"],
 }
 
 
@@ -430,7 +434,11 @@ def test_any_text_is_either_taken_or_refused_by_name(name: str, text: str) -> No
     assert not said or f"SMSD_{name.upper()}" in said
 
 
-@given(st.sampled_from(["api_keys", "messagebird_key"]), st.text(alphabet=" é,=\n", min_size=0), st.integers(0))
+@given(
+    st.sampled_from(["api_keys", "messagebird_key", "callback_secrets"]),
+    st.text(alphabet=" é,=\n", min_size=0),
+    st.integers(0),
+)
 def test_a_refusal_never_shows_a_secret(name: str, noise: str, number: int) -> None:
     secret = f"hush{number}"
     assert "hush" not in problems_of(**{name: f"{secret}{noise}{secret}"})
@@ -487,6 +495,7 @@ def test_no_secret_is_an_option_of_twistd() -> None:
     options = {each.name: each for each in twistd_options(SETTINGS)}
     assert set(options) == {each.name.replace("_", "-") for each in SETTINGS} - {
         "api-keys",
+        "callback-secrets",
         "messagebird-key",
         "signing-key",
     }

@@ -28,7 +28,7 @@ async def test_a_hundred_may_wait_and_no_more():
     with pytest.raises(SpoolFull) as full:
         await spool.append([sms(), sms(), sms()], ROOM)
     assert (full.value.waiting, full.value.limit, full.value.retry_after_s) == (98, 100, 1)
-    assert await spool.append([sms(), sms()], ROOM) == 98
+    assert (await spool.append([sms(), sms()], ROOM)).first == 98
     with pytest.raises(SpoolFull):
         await spool.append([sms()], ROOM)
     assert (await spool.depth())[State.QUEUED] == 100
@@ -42,7 +42,7 @@ async def test_there_is_room_again_once_one_is_being_sent():
     with pytest.raises(SpoolFull):
         await spool.append([sms()], ROOM)
     await spool.store(lease, attrs.evolve(lease.message, state=State.SENDING))
-    assert await spool.append([sms()], ROOM) == 0
+    assert (await spool.append([sms()], ROOM)).first == 0
 
 
 @ensureDeferred

@@ -21,8 +21,8 @@ from smsd.core.message import What
 from smsd.core.query import Query
 from smsd.core.settle import begin
 from smsd.spool import schema
+from smsd.spool.search import search_sql
 from smsd.spool.sqlite import SqliteSpool
-from smsd.spool.table import _search
 from tests.messages import NOW, ROOM, sms
 
 
@@ -142,7 +142,7 @@ async def test_a_restart_keeps_the_order_and_frees_what_was_leased(start):
     await spool.close()
     spool = start()
     assert [lease.message for lease in await spool.lease(NOW, 9)] == messages
-    assert await spool.append([sms()], ROOM) == 5
+    assert (await spool.append([sms()], ROOM)).first == 5
 
 
 @ensureDeferred
@@ -181,7 +181,7 @@ async def test_a_full_disk_fails_every_call_and_changes_nothing(start, path):
     # There is room again: everything goes on, and the lease was held all the while.
     assert await spool.lease(NOW, 9) == []
     await spool.store(lease, begin(lease.message, NOW, "test"))
-    assert await spool.append(refused, ROOM) == 1
+    assert (await spool.append(refused, ROOM)).first == 1
 
 
 @ensureDeferred
@@ -192,7 +192,7 @@ async def test_a_locked_file_fails_the_call_and_the_next_is_tried_anew(start, pa
             await spool.append([sms()], ROOM)
         with pytest.raises(SpoolUnavailable, match="locked"):
             await spool.lease(NOW, 1)
-    assert await spool.append([sms()], ROOM) == 0
+    assert (await spool.append([sms()], ROOM)).first == 0
 
 
 @ensureDeferred
@@ -236,9 +236,11 @@ async def test_the_line_is_read_from_its_index_without_sorting(start, path):
     plan = query(
         path,
         "EXPLAIN QUERY PLAN SELECT * FROM message"
-        " WHERE ready = 1 AND state = 'queued' AND not_before <= 1 ORDER BY priority, seq",
+        " WHERE ready = 1 AND state = 'queued' AND priority = 1 AND api_key = 'demo' ORDER BY seq",
     )
-    assert [step[3] for step in plan] == ["SEARCH message USING INDEX message_in_line (state=?)"]
+    assert [step[3] for step in plan] == [
+        "SEARCH message USING INDEX message_in_line (state=? AND priority=? AND api_key=?)"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -257,7 +259,7 @@ async def test_the_line_is_read_from_its_index_without_sorting(start, path):
 )
 def test_a_page_is_found_through_an_index_and_never_by_scanning_or_sorting_the_messages(start, path, wanted):
     start()
-    sql, values = _search(Query(**wanted))
+    sql, values = search_sql(Query(**wanted))
     plan = [step[3] for step in query(path, f"EXPLAIN QUERY PLAN {sql}", values)]
     assert plan[0].startswith("SEARCH message USING")
     assert not any("SCAN message" in step or "TEMP B-TREE FOR ORDER BY" in step for step in plan)
@@ -325,14 +327,14 @@ async def test_a_refused_file_can_be_opened_once_the_reason_is_gone(start, path)
     with pytest.raises(SpoolRefused):
         start()
     path.unlink()
-    assert await start().append([sms()], ROOM) == 0
+    assert (await start().append([sms()], ROOM)).first == 0
 
 
 @ensureDeferred
 async def test_a_file_whose_making_was_cut_short_is_made_anew(start, path):
     query(path, "PRAGMA journal_mode = WAL")
     assert path.stat().st_size > 0
-    assert await start().append([sms()], ROOM) == 0
+    assert (await start().append([sms()], ROOM)).first == 0
 
 
 @ensureDeferred
@@ -368,7 +370,7 @@ async def test_an_upgrade_that_fails_changes_nothing(start, path):
         schema.prepare(connection, [*known, "ALTER TABLE message ADD COLUMN colour TEXT;\nNONSENSE;"])
     assert query(path, "PRAGMA user_version") == [(len(known),)]
     assert "colour" not in query(path, "SELECT sql FROM sqlite_schema WHERE name = 'message'")[0][0]
-    assert await start().append([sms()], ROOM) == 0
+    assert (await start().append([sms()], ROOM)).first == 0
 
 
 @ensureDeferred
@@ -457,4 +459,4 @@ async def test_nothing_is_promised_once_the_file_is_gone(start, path, replaced):
     with pytest.raises(SpoolUnavailable, match="removed or replaced"):
         await spool.append([sms()], ROOM)
     path.with_suffix(".away").replace(path)
-    assert await spool.append([sms()], ROOM) == 1
+    assert (await spool.append([sms()], ROOM)).first == 1

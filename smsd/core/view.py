@@ -1,20 +1,12 @@
-"""Shows a message as the API's clients see it."""
+"""Shows a message as clients and their callbacks see it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from smsd.core.lifecycle import State
 from smsd.core.message import Event, Message, What
-from smsd.core.report import Delivery
-
-
-def moment(at: float | None) -> str | None:
-    """``at`` (UTC epoch seconds) in RFC 3339, to the millisecond."""
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
+from smsd.core.moment import moment
+from smsd.core.report import Delivery, Inbound
 
 #: How far a whole has come: as far as the part of it that has come least far, in this order.
 _LEAST_FIRST: Final = (
@@ -55,6 +47,14 @@ def shown(message: Message) -> dict[str, Any]:
     return {
         "message": message.body,
         "status": "ok",
+        **facts(message),
+        "history": [_line(event) for event in (_acceptance(message), *message.history)],
+    }
+
+
+def facts(message: Message) -> dict[str, Any]:
+    """All that is told of a message but its text and its history."""
+    return {
         "id": message.id,
         "state": message.state.value,
         **_to(message),
@@ -64,21 +64,38 @@ def shown(message: Message) -> dict[str, Any]:
         "priority": message.priority.name.lower(),
         "reference": message.reference or None,
         "batch": message.batch or None,
+        "api_key": message.api_key,
+        "callback_url": message.callback_url or None,
+        "held": message.is_held,
         "attempts": message.attempts,
         "accepted_at": moment(message.accepted_at),
         "not_before": moment(message.not_before),
-        "sent_at": moment(message.sent_at),
-        "valid_until": moment(message.valid_until),
+        "sent_at": _moment(message.sent_at),
+        "valid_until": _moment(message.valid_until),
         "provider_id": message.provider_id or None,
         "error": message.error or None,
         "deliveries": [_delivery(each) for each in message.deliveries],
-        "history": [_line(event) for event in (_acceptance(message), *message.history)],
+    }
+
+
+def received_facts(inbound: Inbound) -> dict[str, Any]:
+    """All that is told of an incoming message."""
+    return {
+        "id": inbound.id,
+        "originator": inbound.originator,
+        "recipient": int(inbound.recipient.digits),
+        "message": inbound.body,
+        "received_at": moment(inbound.received_at),
     }
 
 
 def _to(message: Message) -> dict[str, Any]:
     numbers = _numbers(message)
     return {"recipient": numbers[0]} if len(numbers) == 1 else {"recipients": numbers}
+
+
+def _moment(at: float | None) -> str | None:
+    return None if at is None else moment(at)
 
 
 def _numbers(message: Message) -> list[int]:

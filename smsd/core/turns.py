@@ -1,0 +1,124 @@
+"""Says whose turn it is among the messages in line.
+
+The one rule: the best priority goes first; within it the API keys take turns, each with its oldest message. Every tenth
+turn goes to whatever has been in line longest, if that is longer than the ageing time: so nothing starves, and what
+is urgent still has nine turns in ten.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import attrs
+
+from smsd.core.message import Message, Priority
+from smsd.core.quota import Usage
+
+#: Seconds in line after which a message rises, unless set otherwise.
+AGEING_S: Final = 600.0
+#: One turn in so many is for what has waited longest.
+RISING: Final = 10
+
+#: The messages in line of one priority and one API key, the oldest first; read no further than needed.
+Lines = Mapping[tuple[Priority, str], Iterator[Message]]
+
+
+#: How many messages are in line, by priority and API key.
+Counts = Mapping[tuple[Priority, str], int]
+
+
+@attrs.frozen(kw_only=True)
+class Place:
+    """Where messages stand in line as they are kept."""
+
+    first: int  #: how many go before the first of them, if nothing else comes
+    last: int  #: how many go before the last to go
+    usages: tuple[Usage, ...] = ()  #: what their API key has used of its quotas, with them
+
+
+def place(counts: Counts, messages: Sequence[Message]) -> Place:
+    """Where ``messages``, all of one API key, come in when they join a line of ``counts``."""
+    if not messages:
+        return Place(first=0, last=0)
+    slowest = max(message.priority for message in messages)
+    joining: dict[tuple[Priority, str], int] = dict(counts)
+    for message in messages:
+        joining[message.priority, message.api_key] = joining.get((message.priority, message.api_key), 0) + 1
+    last = next(message for message in reversed(messages) if message.priority is slowest)
+    own = joining[slowest, last.api_key]
+    first = messages[0]
+    return Place(
+        first=ahead(counts, first, counts.get((first.priority, first.api_key), 0)), last=ahead(joining, last, own - 1)
+    )
+
+
+def ahead(counts: Counts, message: Message, before: int) -> int:
+    """How many go before ``message`` if nothing else comes, ``before`` of them being of its own line."""
+    better = sum(count for (priority, _), count in counts.items() if priority < message.priority)
+    # Each other key has one turn before each of ours, as long as it has a message for it.
+    beside = sum(
+        min(count, before + 1)
+        for (priority, api_key), count in counts.items()
+        if priority == message.priority and api_key != message.api_key
+    )
+    return better + before + beside
+
+
+class Turns:
+    """Remembers whose turn was last."""
+
+    def __init__(self, ageing_s: float) -> None:
+        """What is in line for ``ageing_s`` seconds rises."""
+        self._ageing_s = ageing_s
+        self._count = 0
+        self._last: dict[Priority, str] = {}
+
+    def pick(self, lines: Lines, now: float, limit: int) -> list[Message]:
+        """The next ``limit`` messages of ``lines`` at ``now`` (UTC epoch seconds), in the order of their turns."""
+        left = {place: _Line(line) for place, line in lines.items()}
+        picked: list[Message] = []
+        while len(picked) < limit and (message := self._risen(left, now) or self._best(left)) is not None:
+            picked.append(message)
+            self._count += 1
+        return picked
+
+    def _risen(self, lines: Mapping[tuple[Priority, str], "_Line"], now: float) -> Message | None:
+        if self._count % RISING != RISING - 1:
+            return None
+        waiting = [(_since(line.head), line) for line in lines.values() if line.head is not None]
+        since, oldest = min(waiting, key=lambda each: each[0], default=(now, None))
+        return oldest.take() if oldest is not None and now - since >= self._ageing_s else None
+
+    def _best(self, lines: dict[tuple[Priority, str], "_Line"]) -> Message | None:
+        for priority in Priority:
+            keys = sorted(api_key for ours, api_key in lines if ours is priority)
+            last = self._last.get(priority, "")
+            for api_key in [*(key for key in keys if key > last), *(key for key in keys if key <= last)]:
+                if (message := lines[priority, api_key].take()) is not None:
+                    self._last[priority] = api_key
+                    return message
+                del lines[priority, api_key]
+        return None
+
+
+class _Line:
+    """A line of which the first can be looked at."""
+
+    def __init__(self, messages: Iterator[Message]) -> None:
+        self._messages = messages
+        self._taken = True
+        self._head: Message | None = None
+
+    @property
+    def head(self) -> Message | None:
+        if self._taken:
+            self._taken, self._head = False, next(self._messages, None)
+        return self._head
+
+    def take(self) -> Message | None:
+        head = self.head
+        self._taken = True
+        return head
+
+
+def _since(message: Message) -> float:
+    return max(message.changed_at, message.not_before)

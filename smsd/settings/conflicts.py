@@ -1,0 +1,80 @@
+"""Holds settings against one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Final
+
+from smsd.core.receiver import check_url
+from smsd.settings.kinds import clause
+from smsd.settings.tree import DEMO_KEY, Settings
+
+#: What MessageBird's keys begin with that send nothing.
+TEST_PREFIX: Final = "test_"
+
+
+def conflicts(settings: Settings) -> Iterator[tuple[set[str], str]]:
+    """Every rule that ``settings`` break: the fields it is about, and a sentence."""
+    yield from _retries(settings)
+    yield from _provider(settings)
+    yield from _strangers(settings)
+    yield from _inward(settings)
+
+
+def _retries(settings: Settings) -> Iterator[tuple[set[str], str]]:
+    if settings.retry_cap < settings.retry_base:
+        yield (
+            {"retry_base", "retry_cap"},
+            f"SMSD_RETRY_CAP is {settings.retry_cap:g} s; it must be at least SMSD_RETRY_BASE, "
+            f"{settings.retry_base:g} s.",
+        )
+
+
+def _provider(settings: Settings) -> Iterator[tuple[set[str], str]]:
+    if settings.signing_key is not None and settings.public_url is None:
+        yield (
+            {"signing_key", "public_url"},
+            "SMSD_SIGNING_KEY needs SMSD_PUBLIC_URL: the address that was called is a part of what is signed.",
+        )
+    key = settings.messagebird_key
+    live = key is not None and not key.reveal().startswith(TEST_PREFIX)
+    if live and any(each.key == DEMO_KEY for each in settings.api_keys):
+        yield (
+            {"messagebird_key", "api_keys"},
+            f"The demo key {DEMO_KEY.reveal()} is refused with a real provider key; set SMSD_API_KEYS.",
+        )
+
+
+def _strangers(settings: Settings) -> Iterator[tuple[set[str], str]]:
+    known = [each.name for each in settings.api_keys]
+    for field, names in (
+        ("callback_urls", settings.callback_urls.names),
+        ("callback_secrets", [each.name for each in settings.callback_secrets if each.name is not None]),
+        ("key_rate", settings.key_rate.names),
+        ("key_quota", settings.key_quota.names),
+    ):
+        for name in dict.fromkeys(names):
+            if name not in known:
+                nearest = get_close_matches(name, known, n=1, cutoff=0.0)[0]
+                # Where secrets are written, a name may be one that went astray.
+                shown = "a name" if field == "callback_secrets" else repr(name)
+                yield (
+                    {field, "api_keys"},
+                    f"SMSD_{field.upper()} has {shown} that is no API key's; did you mean {nearest}?",
+                )
+
+
+def _inward(settings: Settings) -> Iterator[tuple[set[str], str]]:
+    urls = [("callback_urls", name, url) for name, url in settings.callback_urls.entries]
+    if settings.inbound_url is not None:
+        urls.append(("inbound_url", None, settings.inbound_url))
+    for field, name, url in urls:
+        try:
+            check_url(url, allow_private=settings.callback_private)
+        except ValueError as error:
+            owner = f" for {name}" if name else ""
+            yield (
+                {field, "callback_private"},
+                f"SMSD_{field.upper()}{owner}: {clause(error)}; SMSD_CALLBACK_PRIVATE=yes lets it.",
+            )

@@ -1,0 +1,181 @@
+"""All that an operator may set: one line a setting."""
+
+# ruff: noqa: RUF009 - setting() is attrs.field(), and every default it parses is immutable.
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import attrs
+
+from smsd.core.settle import Doubt
+from smsd.settings.entries import API_KEYS, CALLBACK_SECRETS, per_key
+from smsd.settings.kinds import CALLBACK_URL, ENDPOINT, HTTP_URL, SECRET, SPOOL_URL, YES_NO, choice, number, whole
+from smsd.settings.schema import setting, settings_of
+from smsd.settings.signing import signing_secrets
+from smsd.settings.types import ApiKey, CallbackSecret, LogFormat, PerKey, Secret, SpoolUrl
+
+#: Known to everybody who read the manual, so never beside a key that spends money.
+DEMO_KEY: Final = Secret("BigBird")
+MESSAGEBIRD_ADDRESS: Final = "https://rest.messagebird.com"
+#: More than any provider takes, and within the 15 digits of a structured field's integer (RFC 9651 3.3.1).
+MAX_QUOTA: Final = 10**9
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """All that an operator may set; ``load`` reads it, and ``schema`` lists it."""
+
+    # To add one: its lines here, and `python -m smsd.settings.example > smsd.toml.example`.
+    listen: str = setting(
+        ENDPOINT, "tcp:5000:interface=127.0.0.1", "Where the HTTP API listens, as a Twisted endpoint."
+    )
+    api_keys: tuple[ApiKey, ...] = setting(
+        API_KEYS,
+        f"demo={DEMO_KEY.reveal()}",
+        "Who may call the API. The default is refused beside a MessageBird key that really sends.",
+        secret=True,
+    )
+    messagebird_key: Secret | None = setting(
+        SECRET, None, "The access key of MessageBird.", secret=True, example="live_XXXXXXXXXXXXXXXXXXXXXXXXX"
+    )
+    messagebird_url: str | None = setting(
+        HTTP_URL,
+        None,
+        f"Where MessageBird answers: {MESSAGEBIRD_ADDRESS} when there is a key, else the built-in sandbox.",
+        example=MESSAGEBIRD_ADDRESS,
+    )
+    public_url: str | None = setting(
+        HTTP_URL,
+        None,
+        "Where the provider reaches this daemon from outside; with it status reports are asked for.",
+        example="https://sms.example.com",
+    )
+    signing_key: Secret | None = setting(
+        SECRET,
+        None,
+        "What MessageBird signs its calls with; without it a status report is believed if its message exists.",
+        secret=True,
+        example="XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
+    )
+    rate: float = setting(
+        number(above=0, most=500),
+        "1",
+        "How fast messages go to the provider; 0.2 is one in five seconds. No second ever holds more, so of a rate "
+        "such as 2.5 only 2 a second can be used.",
+        unit="requests a second",
+    )
+    spool: SpoolUrl = setting(
+        SPOOL_URL, "sqlite:///smsd.db", "Where accepted messages are kept; an absolute path has four slashes."
+    )
+    backlog_limit: int = setting(
+        whole(least=1), "1000000", "How many may wait before more are refused with 429.", unit="recipients"
+    )
+    key_rate: PerKey[int] = setting(
+        per_key(whole(least=1, most=MAX_QUOTA), "N"),
+        None,
+        "How many recipients an API key may have accepted in a minute; no limit when left out.",
+        unit="recipients a minute",
+        example="600",
+        unset=PerKey(),
+    )
+    key_quota: PerKey[int] = setting(
+        per_key(whole(least=1, most=MAX_QUOTA), "N"),
+        None,
+        "How many recipients an API key may have accepted in a day, in UTC; no limit when left out.",
+        unit="recipients a day",
+        example="10000",
+        unset=PerKey(),
+    )
+    idempotency: float = setting(
+        number(above=0, most=8760), "24", "How long an Idempotency-Key is remembered.", unit="h"
+    )
+    ageing: float = setting(
+        number(above=0),
+        "600",
+        "How long a message waits in line before it gets one turn in ten whatever its priority.",
+        unit="s",
+    )
+    stale: float = setting(
+        number(least=0),
+        "0",
+        "After an outage longer than this, what should have gone before is held for an operator's word; 0 is off.",
+        unit="s",
+    )
+    keep: float = setting(
+        number(above=0), "30", "How long a finished message keeps its text and its numbers.", unit="days"
+    )
+    callback_urls: PerKey[str] = setting(
+        per_key(CALLBACK_URL, "URL"),
+        None,
+        "Where changes of state are posted when the message itself names no address; a comma in one is written %2C.",
+        example="https://shop.example.com/sms",
+        unset=PerKey(),
+    )
+    inbound_url: str | None = setting(
+        CALLBACK_URL,
+        None,
+        "Where incoming messages are posted, signed as the callbacks of the first API key are.",
+        example="https://shop.example.com/inbound",
+    )
+    callback_secrets: tuple[CallbackSecret, ...] = setting(
+        CALLBACK_SECRETS,
+        None,
+        "What callbacks are signed with, the newest first; all of them sign. An API key without any signs with a "
+        "secret derived from it.",
+        secret=True,
+        example="whsec_XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
+        unset=(),
+    )
+    callback_private: bool = setting(
+        YES_NO, "no", "Whether callbacks may go to private, loopback and link-local addresses."
+    )
+    retry_base: float = setting(
+        number(above=0),
+        "1",
+        "The longest wait before the second attempt; each further one doubles it.",
+        unit="s",
+    )
+    retry_cap: float = setting(
+        number(above=0), "300", "The longest wait between two attempts, however many there were.", unit="s"
+    )
+    attempts: int = setting(
+        whole(least=0), "0", "How often a message is tried; 0 is until it succeeds or its validity ends."
+    )
+    uncertain: Doubt = setting(
+        choice(Doubt),
+        "resend",
+        "What becomes of a message when nobody can tell whether it was sent: again, or kept for a person.",
+    )
+    grace: float = setting(
+        number(least=0),
+        "10",
+        "How long after an unanswered attempt the provider may still list it.",
+        unit="s",
+    )
+    # A socket takes no timeout of more than some years: it would fail at every send instead of here.
+    timeout: float = setting(number(above=0, most=86400), "20", "How long the provider may take to answer.", unit="s")
+    sandbox: str = setting(
+        ENDPOINT,
+        "tcp:5001:interface=127.0.0.1",
+        "Where the built-in sandbox listens when neither key nor address of MessageBird is set.",
+    )
+    log_format: LogFormat = setting(
+        choice(LogFormat),
+        "auto",
+        "How the log is written; auto is text at a terminal and JSON lines elsewhere.",
+    )
+
+    @property
+    def sandboxed(self) -> bool:
+        """Whether messages go to the built-in sandbox: neither MessageBird's key nor its address is set."""
+        return self.messagebird_key is None and self.messagebird_url is None
+
+    @property
+    def signing_secrets(self) -> Mapping[str, Sequence[bytes]]:
+        """By the name of each API key, the octets that its callbacks are signed with; never none."""
+        return signing_secrets(self.api_keys, self.callback_secrets)
+
+
+SETTINGS: Final = settings_of(Settings)

@@ -1,0 +1,122 @@
+"""What receivers are owed is queued as the state changes, and handed out until it is settled."""
+
+import json
+
+import attrs
+import pytest
+from pytest_twisted import ensureDeferred
+
+from smsd.core.callback import Callback
+from smsd.core.errors import LeaseLost
+from smsd.core.lifecycle import State
+from smsd.core.settle import begin, cancel, expire
+from tests.messages import ROOM
+
+URL = "https://example.com/hook"
+
+
+async def taken(spool, now, limit=99, without=frozenset()):
+    return await spool.take_callbacks(now, now + 60, limit, 5, without)
+
+
+def told(callbacks):
+    return [json.loads(callback.body)["type"] for callback in callbacks]
+
+
+@ensureDeferred
+async def test_each_change_of_state_is_owed_and_acceptance_is_not(spool, sms, now):
+    message = sms(callback_url=URL)
+    await spool.append([message], ROOM)
+    assert await taken(spool, now) == []
+    [lease] = await spool.lease(now, 1)
+    lease = await spool.store(lease, begin(message, now, "test"))
+    await spool.store(lease, attrs.evolve(lease.message, state=State.SENT, changed_at=now + 1))
+    callbacks = await taken(spool, now + 1)
+    assert told(callbacks) == ["sms.sending", "sms.sent"]
+    assert {(each.url, each.api_key, each.attempts) for each in callbacks} == {(URL, "demo", 0)}
+
+
+@ensureDeferred
+async def test_what_an_operator_or_a_restart_does_is_owed_as_well(spool, sms, now):
+    message = sms(callback_url=URL)
+    await spool.append([message], ROOM)
+    await spool.amend(message.id, lambda each: cancel(each, now))
+    assert told(await taken(spool, now)) == ["sms.canceled"]
+
+
+@ensureDeferred
+async def test_nobody_is_told_who_did_not_ask(spool, sms, now):
+    message = sms()
+    await spool.append([message], ROOM)
+    await spool.amend(message.id, lambda each: cancel(each, now))
+    assert await taken(spool, now) == []
+
+
+@ensureDeferred
+async def test_a_change_that_is_not_made_is_not_told(spool, sms, now):
+    message = sms(callback_url=URL)
+    await spool.append([message], ROOM)
+    [lease] = await spool.lease(now, 1)
+    await spool.amend(message.id, lambda each: cancel(each, now))
+    with pytest.raises(LeaseLost):
+        await spool.store(lease, expire(message, now))
+    assert told(await taken(spool, now)) == ["sms.canceled"]
+
+
+async def owe(spool, sms, now, *urls):
+    for url in urls:
+        message = sms(callback_url=url)
+        await spool.append([message], ROOM)
+        await spool.amend(message.id, lambda each: cancel(each, now))
+
+
+@ensureDeferred
+async def test_what_was_taken_comes_again_only_when_its_time_is_over(spool, sms, now):
+    await owe(spool, sms, now, URL)
+    first = await taken(spool, now)
+    assert await taken(spool, now + 59) == []
+    assert [each.id for each in await taken(spool, now + 60)] == [each.id for each in first]
+
+
+@ensureDeferred
+async def test_what_failed_waits_for_its_next_try_and_what_is_finished_is_gone(spool, sms, now):
+    await owe(spool, sms, now, URL)
+    [callback] = await taken(spool, now)
+    await spool.settle_callback(callback, attrs.evolve(callback, attempts=1, not_before=now + 5))
+    assert await taken(spool, now + 4) == []
+    [again] = await taken(spool, now + 5)
+    assert (again.attempts, again.body) == (1, callback.body)
+    await spool.settle_callback(again, None)
+    assert await taken(spool, now + 9999) == []
+
+
+@ensureDeferred
+async def test_one_host_gets_no_more_than_its_share_and_full_ones_are_passed_over(spool, sms, now):
+    await owe(spool, sms, now, *["https://a.example/x"] * 7, "https://b.example/x", "https://c.example/x")
+    assert await taken(spool, now, 0) == []
+    assert {each.url for each in await taken(spool, now, 9, {"a.example", "c.example"})} == {"https://b.example/x"}
+    assert len(await taken(spool, now)) == 6
+    assert len(await taken(spool, now)) == 2
+
+
+@ensureDeferred
+async def test_an_incoming_message_is_kept_once_and_told_once(spool, inbound, now):
+    callback = Callback(id="in-1", url=URL, body=b"{}", api_key="demo", created_at=now, not_before=now)
+    assert await spool.receive(inbound("a"), callback)
+    assert not await spool.receive(inbound("a"), callback)
+    assert await spool.receive(inbound("b"), None)
+    assert await taken(spool, now) == [callback]
+    assert [each.id for each in (await spool.received(9))[0]] == ["b", "a"]
+
+
+@ensureDeferred
+async def test_incoming_messages_are_read_page_by_page(spool, inbound):
+    for id in "abcde":
+        await spool.receive(inbound(id), None)
+    pages, before = [], None
+    while True:
+        page, before = await spool.received(2, before)
+        pages.append("".join(each.id for each in page))
+        if before is None:
+            break
+    assert pages == ["ed", "cb", "a"]

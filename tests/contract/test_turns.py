@@ -1,0 +1,81 @@
+"""API keys take turns, what waits long rises, and the place in line says when."""
+
+from pytest_twisted import ensureDeferred
+
+from smsd.core.message import Priority
+from tests.messages import ROOM
+
+
+async def leased(spool, now, limit):
+    return [lease.message for lease in await spool.lease(now, limit)]
+
+
+@ensureDeferred
+async def test_a_campaign_of_one_key_does_not_make_another_wait_for_all_of_it(spool, sms, now):
+    campaign = [sms(api_key="shop") for _ in range(50)]
+    await spool.append(campaign, ROOM)
+    login = [sms(api_key="bank"), sms(api_key="bank")]
+    await spool.append(login, ROOM)
+    first = [each for _ in range(3) for each in await leased(spool, now, 2)]
+    assert [each.api_key for each in first] == ["bank", "shop", "bank", "shop", "shop", "shop"]
+    assert [each for each in first if each.api_key == "bank"] == login
+
+
+@ensureDeferred
+async def test_keys_take_turns_across_leases_each_with_its_oldest(spool, sms, now):
+    by_key = {key: [sms(api_key=key) for _ in range(4)] for key in "abc"}
+    for messages in by_key.values():
+        await spool.append(messages, ROOM)
+    line = [each for _ in range(12) for each in await leased(spool, now, 1)]
+    assert [each.api_key for each in line] == list("abc" * 4)
+    assert [each for each in line if each.api_key == "b"] == by_key["b"]
+
+
+@ensureDeferred
+async def test_turns_are_taken_within_a_priority_only(spool, sms, now):
+    await spool.append([sms(api_key="a", priority=Priority.HIGH) for _ in range(3)], ROOM)
+    await spool.append([sms(api_key="b") for _ in range(3)], ROOM)
+    assert [each.api_key for each in await leased(spool, now, 6)] == list("aaabbb")
+
+
+@ensureDeferred
+async def test_what_has_waited_long_gets_every_tenth_turn(spool, sms, now):
+    low = [sms(priority=Priority.LOW) for _ in range(3)]
+    await spool.append(low, ROOM)
+    later = now + 601
+    await spool.append(
+        [sms(priority=Priority.HIGH, changed_at=later, not_before=later, accepted_at=later) for _ in range(40)], ROOM
+    )
+    line = [each for _ in range(30) for each in await leased(spool, later, 1)]
+    assert [line.index(each) for each in low] == [9, 19, 29]
+
+
+@ensureDeferred
+async def test_before_it_has_waited_long_it_gets_none(spool, sms, now):
+    await spool.append([sms(priority=Priority.LOW)], ROOM)
+    await spool.append([sms(priority=Priority.HIGH) for _ in range(20)], ROOM)
+    assert {each.priority for each in await leased(spool, now + 599, 20)} == {Priority.HIGH}
+
+
+@ensureDeferred
+async def test_the_place_counts_one_turn_of_each_other_key_for_each_of_ours(spool, sms, now):
+    await spool.append([sms(api_key="shop") for _ in range(30)], ROOM)
+    await spool.append([sms(api_key="bank", priority=Priority.HIGH)], ROOM)
+    place = await spool.append([sms(api_key="bank"), sms(api_key="bank")], ROOM)
+    assert (place.first, place.last) == (2, 4)
+
+
+@ensureDeferred
+async def test_the_last_of_several_is_the_one_of_the_least_priority(spool, sms, now):
+    await spool.append([sms() for _ in range(5)], ROOM)
+    place = await spool.append([sms(priority=Priority.LOW), sms(priority=Priority.HIGH)], ROOM)
+    assert (place.first, place.last) == (5, 6)
+
+
+@ensureDeferred
+async def test_who_waits_is_told_how_many_are_ahead_and_the_others_nothing(spool, sms, now):
+    messages = [sms() for _ in range(3)]
+    later = sms(not_before=now + 60)
+    await spool.append([*messages, later], ROOM)
+    assert [await spool.ahead(each.id) for each in messages] == [0, 1, 2]
+    assert await spool.ahead(later.id) is None

@@ -1,0 +1,55 @@
+from typing import Any
+
+import pytest
+
+from smsd.api.validation import InvalidBody, SmsBody
+
+NOW = 1_795_500_810.0
+SMS = {"originator": "MB", "message": "Hi", "recipient": 31633450007}
+RULE = "Must be an http or https address on the public Internet, of at most 2048 characters"
+
+
+def problems(body: object) -> list[tuple[str, str]]:
+    with pytest.raises(InvalidBody) as caught:
+        SmsBody().parse(body, NOW)
+    return [(each.pointer, each.message) for each in caught.value.problems]
+
+
+def test_a_callback_url_is_taken() -> None:
+    url = "https://shop.example.com/sms"
+    assert SmsBody().parse({**SMS, "callback_url": url}, NOW).submissions[0].callback_url == url
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "null"),
+        ("", ""),
+        (5, "5"),
+        (["https://a.example"], '["https://a.example"]'),
+        ("shop.example.com", "shop.example.com"),
+        ("http://127.0.0.1/", "http://127.0.0.1/"),
+    ],
+)
+def test_a_wrong_callback_url_is_told_with_the_rule(value: Any, shown: str) -> None:
+    said = problems({**SMS, "callback_url": value})
+    assert said == [("/callback_url", f"'callback_url' field '{shown}' is invalid: '{RULE}'")]
+
+
+def test_a_callback_url_has_at_most_2048_characters() -> None:
+    url = "https://a.example/".ljust(2048, "x")
+    assert SmsBody().parse({**SMS, "callback_url": url}, NOW).submissions[0].callback_url == url
+    assert [pointer for pointer, _ in problems({**SMS, "callback_url": url + "x"})] == ["/callback_url"]
+
+
+def test_in_an_array_it_is_named_by_its_index() -> None:
+    said = problems([SMS, {**SMS, "callback_url": "http://10.0.0.1/"}])
+    assert [pointer for pointer, _ in said] == ["/1/callback_url"]
+
+
+def test_an_inward_address_is_taken_where_the_operator_allows_it() -> None:
+    body = SmsBody(allow_private=True)
+    order = body.parse([{**SMS, "callback_url": "http://10.0.0.1/"}], NOW)
+    assert order.submissions[0].callback_url == "http://10.0.0.1/"
+    with pytest.raises(InvalidBody):
+        body.parse({**SMS, "callback_url": "10.0.0.1"}, NOW)
