@@ -27,7 +27,7 @@ $(VENV)/.dev: setup.py | $(BIN)/python
 
 run: $(VENV)/.run ## start the daemon (and, without a provider's key, the sandbox) on localhost:5000
 	@mkdir -p var
-	@$(if $(wildcard smsd.toml),,SMSD_SPOOL=$${SMSD_SPOOL:-sqlite:///var/smsd.db}) exec $(BIN)/twistd --nodaemon --pidfile= smsd
+	@$(if $(shell grep -s "^spool" smsd.toml),,SMSD_SPOOL=$${SMSD_SPOOL:-sqlite:///var/smsd.db}) exec $(BIN)/twistd --nodaemon --pidfile= smsd
 
 sandbox: $(VENV)/.run ## start only the sandbox MessageBird, on localhost:5001
 	@exec $(BIN)/python -m smsd.sandbox

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -29,6 +28,7 @@ from smsd.pipeline.throttle import PermitThrottle
 from smsd.pipeline.window import Window
 from smsd.ports import ICallbackQueue, IEngine, IReporter
 from smsd.settings import SANDBOX_KEY, Settings
+from smsd.spool.writer import IWriterReactor
 
 #: Seconds, the longest pause between two probes of a provider that holds us off.
 PROBE_CAP_S: Final = 60.0
@@ -36,7 +36,7 @@ PROBE_CAP_S: Final = 60.0
 AGAIN_S: Final = 1.0
 
 
-class IDaemonReactor(IGatewayReactor, IGuardReactor, INamesReactor, IReactorTime):
+class IDaemonReactor(IGatewayReactor, IGuardReactor, INamesReactor, IWriterReactor):
     """What the daemon needs of a reactor; its ``seconds`` must be monotonic."""
 
 

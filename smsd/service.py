@@ -6,23 +6,22 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
-from twisted.web.resource import IResource
-from ulid import ULID
 from zope.interface import implementer
 
 from smsd.api.auth import Keyring
 from smsd.api.hooks import Hooks
-from smsd.api.routes import Api
-from smsd.api.site import site
+from smsd.api.routes import POST_SMS, Api
+from smsd.api.site import quick_site, site
 from smsd.core.notice import Notice
 from smsd.core.quota import quotas_of
 from smsd.dispatch import Callbacks, Dispatch, IDaemonReactor
 from smsd.gateway.webhook import inbound, public_url, status_report, verify
 from smsd.listening import address_of, close, listen
 from smsd.pipeline.arrival import Arrivals
+from smsd.pipeline.ids import Ids
 from smsd.pipeline.incoming import Incoming
 from smsd.pipeline.intake import Intake
 from smsd.pipeline.operations import Operations
@@ -111,13 +110,14 @@ class Daemon(Service):
             idempotency_s=settings.idempotency * 3600,
             callback_url=lambda name: settings.callback_urls.of(name) or "",
             quotas=lambda name: quotas_of(rate=settings.key_rate.of(name), daily=settings.key_quota.of(name)),
-            new_id=lambda: str(ULID()),
+            new_id=Ids(self._now),
             now=self._now,
             wake=self._dispatch.wake,
             reporter=reporter,
         )
         # Listening first: it may be refused, and nothing has been begun yet.
-        address = self._serve(settings.listen, self._api(reporter).app.resource())
+        api = self._api(reporter)
+        address = self._serve(settings.listen, quick_site(api.app.resource(), self._reactor, POST_SMS, api.posted))
         self._store.open()
         self._dispatch.start()
         self._callbacks.start()
@@ -174,10 +174,10 @@ class Daemon(Service):
 
     def _start_sandbox(self) -> str:
         sandbox = MessageBirdSandbox(clock=self._reactor, now=self._now, deliver=show, access_key=SANDBOX_KEY.reveal())
-        return self._serve(self._settings.sandbox, sandbox.resource())
+        return self._serve(self._settings.sandbox, site(sandbox.resource(), self._reactor))
 
-    def _serve(self, endpoint: str, resource: IResource) -> str:
-        self._ports.append(listen(self._reactor, endpoint, site(resource, self._reactor)))
+    def _serve(self, endpoint: str, factory: IProtocolFactory) -> str:
+        self._ports.append(listen(self._reactor, endpoint, factory))
         return address_of(self._ports[-1])
 
     def _verify(self, *, signature: str, uri: bytes, body: bytes) -> None:

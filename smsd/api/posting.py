@@ -2,10 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import attrs
 from twisted.internet.defer import Deferred
 
 from smsd.api.problems import Answer, BodyTooLarge, ok
@@ -75,8 +74,8 @@ class Posting:
         return self._answer(order, receipt)
 
     def _answer(self, order: Order, receipt: Receipt) -> Answer:
-        answer = _answer(_told(order, receipt))
-        return attrs.evolve(answer, headers={**answer.headers, **ratelimit(receipt.usages, self._now())})
+        headers = ratelimit(receipt.usages, self._now()) if receipt.usages else {}
+        return _answer(_told(order, receipt), headers)
 
     async def _aside(self, raw: bytes, work: Callable[..., Any], *arguments: Any) -> Any:
         if len(raw) < LARGE:
@@ -106,10 +105,9 @@ def _told(order: Order, receipt: Receipt) -> dict[str, Any]:
 def _again(claimed: Claimed, given: str) -> Answer:
     if claimed.fingerprint != given:
         raise KeyReused
-    answer = _answer(json.loads(claimed.answer))
-    return attrs.evolve(answer, headers={**answer.headers, "Idempotent-Replayed": "true"})
+    return _answer(json.loads(claimed.answer), {"Idempotent-Replayed": "true"})
 
 
-def _answer(body: dict[str, Any]) -> Answer:
-    headers = {"Location": f"/sms/{body['id']}"} if "id" in body else {}
-    return Answer(code=200, body=body, headers=headers)
+def _answer(body: dict[str, Any], headers: Mapping[str, str]) -> Answer:
+    location = {"Location": f"/sms/{body['id']}"} if "id" in body else {}
+    return Answer(code=200, body=body, headers={**location, **headers})

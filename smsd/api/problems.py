@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from werkzeug.exceptions import MethodNotAllowed, NotFound
@@ -30,6 +30,9 @@ from smsd.core.report import BadReport, BadSignature
 RETRY_UNAVAILABLE_S = 5
 
 
+_JSON: Final = json.JSONEncoder(check_circular=False)
+
+
 class NotJson(Exception):
     """The body is not declared as JSON."""
 
@@ -51,7 +54,7 @@ class Answer:
 
     def encoded(self) -> bytes:
         """The body as JSON, with a newline for terminals."""
-        return json.dumps(self.body).encode() + b"\n"
+        return _JSON.encode(self.body).encode() + b"\n"
 
 
 def ok(message: str, **more: Any) -> dict[str, Any]:

@@ -12,6 +12,9 @@ from smsd.core.lifecycle import State
 from smsd.core.moment import read_moment
 from smsd.core.query import MAX_PAGE, Query
 
+#: What narrows down which dead messages are queued again.
+REPLAYABLE: Final = frozenset({"recipient", "originator", "reference", "batch", "api_key", "since", "until"})
+
 
 def read_query(given: Mapping[str, Any], only: Container[str] | None = None) -> Query:
     """The query that ``given`` names and values ask for. Raises InvalidBody with every problem at once.

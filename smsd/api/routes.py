@@ -1,6 +1,6 @@
 """The HTTP routes of smsd."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from klein import Klein
@@ -14,7 +14,7 @@ from smsd.api.held import Held
 from smsd.api.hooks import Hooks
 from smsd.api.posting import Posting
 from smsd.api.problems import Answer, NotJson, answer_to, ok
-from smsd.api.queries import cursor, read_query
+from smsd.api.queries import REPLAYABLE, cursor, read_query
 from smsd.api.validation import InvalidBody, Problem, read_json
 from smsd.core.moment import moment
 from smsd.core.view import received_facts, shown, shown_whole
@@ -24,6 +24,8 @@ from smsd.pipeline.operations import Operations
 from smsd.ports import ICallbackQueue, IInbox, ILedger
 
 _JSON_TYPE: Final = b"application/json"
+#: The request that has to be fast; its route below and the shortcut of the site answer it alike.
+POST_SMS: Final = b"POST /sms HTTP/1.1"
 
 
 class Api:
@@ -65,11 +67,19 @@ class Api:
     @app.route("/sms", methods=["POST"])
     async def post_sms(self, request: IRequest) -> bytes:
         """Take one SMS, an array or a broadcast: 200 once all of it is durable."""
-        api_key = self._authorised(request)
-        _must_be_json(request)
-        key = request.requestHeaders.getRawHeaders(b"idempotency-key", [None])[0]
-        header = None if key is None else key.decode("latin-1")
-        return _answered(request, await self._posting.take(request.content.read(), api_key, header))
+        headers = {name.lower(): values[0] for name, values in request.requestHeaders.getAllRawHeaders()}
+        return _answered(request, await self.posted(headers, request.content.read()))
+
+    def posted(self, headers: Mapping[bytes, bytes], body: bytes) -> Deferred[Answer]:
+        """The answer to a ``POST /sms`` with ``headers`` (names in lower case) and ``body``; never fails."""
+        return Deferred.fromCoroutine(self._take(headers, body)).addErrback(self._answer_to)
+
+    async def _take(self, headers: Mapping[bytes, bytes], body: bytes) -> Answer:
+        api_key = self._keyring.name_of(headers.get(b"x-api-key", b""))
+        if _media_type(headers.get(b"content-type", b"")) != _JSON_TYPE:
+            raise NotJson
+        key = headers.get(b"idempotency-key")
+        return await self._posting.take(body, api_key, None if key is None else key.decode("latin-1"))
 
     @app.route("/sms/<id>", methods=["GET"])
     async def get_sms(self, request: IRequest, id: str) -> bytes:
@@ -98,7 +108,7 @@ class Api:
     async def replay_sms(self, request: IRequest, id: str) -> bytes:
         """Queue one dead SMS again."""
         self._authorised(request)
-        return _answered(request, Answer(code=200, body=shown(await self._operations.replay(id))))
+        return _answered(request, Answer(code=200, body=shown_whole(id, await self._operations.replay(id))))
 
     @app.route("/sms/replay", methods=["POST"])
     async def replay_many(self, request: IRequest) -> bytes:
@@ -108,7 +118,7 @@ class Api:
         given = read_json(request.content.read())
         if not isinstance(given, dict):
             raise InvalidBody(Problem(pointer="", message="The body is invalid: 'Must be a JSON object'"))
-        count = await self._operations.replay_all(read_query(given))
+        count = await self._operations.replay_all(read_query(given, only=REPLAYABLE))
         return _answered(request, Answer(code=200, body=ok("The dead letters are queued again", count=count)))
 
     @app.route("/held", methods=["POST"])
@@ -153,22 +163,24 @@ class Api:
     @app.handle_errors(Exception)
     def problem(self, request: IRequest, failure: Failure) -> bytes:
         """Answer whatever went wrong; every known error has an answer of its own."""
+        return _answered(request, self._answer_to(failure))
+
+    def _answer_to(self, failure: Failure) -> Answer:
         answer = answer_to(failure.value)
         if answer.code == 500:
             self._log.failure("a request broke", failure)
-        return _answered(request, answer)
+        return answer
 
     def _authorised(self, request: IRequest) -> str:
         return self._keyring.name_of(request.requestHeaders.getRawHeaders(b"x-api-key", [b""])[0])
 
 
-def _media_type(request: IRequest) -> bytes:
-    declared: bytes = request.requestHeaders.getRawHeaders(b"content-type", [b""])[0]
+def _media_type(declared: bytes) -> bytes:
     return declared.partition(b";")[0].strip().lower()
 
 
 def _must_be_json(request: IRequest) -> None:
-    if _media_type(request) != _JSON_TYPE:
+    if _media_type(request.requestHeaders.getRawHeaders(b"content-type", [b""])[0]) != _JSON_TYPE:
         raise NotJson
 
 

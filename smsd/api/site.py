@@ -1,5 +1,6 @@
 """Serves the routes over HTTP, and stops reading a body that is too long."""
 
+from functools import partial
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -7,6 +8,7 @@ from twisted.web import http
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
+from smsd.api.channel import Shortcut, ShortcutChannel
 from smsd.api.problems import BodyTooLarge, answer_to
 
 #: Bytes of a request body that are taken: an array of 10,000 with texts of 9 parts has room.
@@ -53,4 +55,11 @@ class QuietSite(Site):
 def site(resource: IResource, clock: IReactorTime) -> Site:
     """A site that serves ``resource`` with bounded bodies, which it does not look into for forms."""
     made: Site = QuietSite(resource, requestFactory=BoundedRequest, reactor=clock, parsePOSTFormSubmission=False)
+    return made
+
+
+def quick_site(resource: IResource, clock: IReactorTime, request_line: bytes, shortcut: Shortcut) -> Site:
+    """The same, but requests that begin with ``request_line`` go to ``shortcut`` when they are simple."""
+    made = site(resource, clock)
+    made.protocol = partial(ShortcutChannel, request_line, shortcut)  # type: ignore[method-assign, assignment]  # as Twisted documents it
     return made

@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any, Final, NoReturn, cast
 
 import attrs
+import jsonschema_rs
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
@@ -55,6 +56,8 @@ class SmsBody:
         self.schema: Final[dict[str, Any]] = json.loads(text)
         Draft202012Validator.check_schema(self.schema)
         self._validator = Draft202012Validator(self.schema)
+        # The same rules compiled: a hundredth of the time, but it knows only that something is wrong, not what.
+        self._quick = jsonschema_rs.validator_for(self.schema)
         self._order = list(self.schema["properties"])
 
     def parse(self, body: object, now: float) -> Order:
@@ -78,7 +81,9 @@ class SmsBody:
     def _read(self, body: object, now: float, place: str) -> Submission:
         if not isinstance(body, dict):
             raise InvalidBody(self._not_the_form(place))
-        bad = {path for error in self._validator.iter_errors(body) for path in _paths(error, body, self.schema)}
+        bad: set[Path] = set()
+        if not self._quick.is_valid(body):
+            bad = {path for error in self._validator.iter_errors(body) for path in _paths(error, body, self.schema)}
         try:
             return Submission.parse(body, now, bad, allow_private=self._allow_private)
         except InvalidSubmission as invalid:
@@ -91,6 +96,8 @@ class SmsBody:
         for path in sorted(bad, key=self._rank):
             field, value = str(path[0]), body.get(str(path[0]), "")
             rule = self.schema["properties"].get(field, {}).get("description", "Is not a known field")
+            if field == "recipient" and "recipients" in body:
+                rule = "Must not stand beside recipients"
             shown = value[path[1]] if len(path) > 1 and isinstance(value, list) and isinstance(path[1], int) else value
             pointer = place + "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
             yield Problem(pointer=pointer, message=f"'{_echo(field)}' field '{_echo(shown)}' is invalid: '{rule}'")

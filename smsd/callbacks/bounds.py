@@ -55,5 +55,6 @@ class BoundedFactory(WrappingFactory[BoundedProtocol]):
 
     def __init__(self, factory: IProtocolFactory, *, clock: IReactorTime, life_s: float) -> None:
         super().__init__(factory)  # type: ignore[no-untyped-call]
+        factory.noisy = False  # type: ignore[attr-defined]  # else two lines of the log for each post
         self.clock = clock
         self.life_s = life_s

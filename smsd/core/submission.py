@@ -1,6 +1,7 @@
 """What a client asks for, parsed: past this, nobody checks a text again."""
 
 from collections.abc import Callable, Mapping, Set
+from functools import lru_cache
 from typing import Any, Final
 
 import attrs
@@ -52,10 +53,13 @@ class Submission:
         """
         reader = _Reader(fields, known_bad)
         recipients = reader.recipients()
-        originator = reader.read("originator", Originator.parse)
+        originator = reader.read("originator", _originator)
         segmentation = reader.segmentation()
-        send_at = reader.read("send_at", lambda text: _send_at(text, now))
-        callback_url = reader.read("callback_url", lambda url: _callback_url(url, allow_private))
+        send_at = callback_url = None
+        if "send_at" in fields:
+            send_at = reader.read("send_at", lambda text: _send_at(text, now))
+        if "callback_url" in fields:
+            callback_url = reader.read("callback_url", lambda url: _callback_url(url, allow_private))
         if reader.bad:
             raise InvalidSubmission(paths=tuple(reader.bad))
         return cls(
@@ -63,7 +67,7 @@ class Submission:
             originator=originator,
             body=fields["message"],
             segmentation=segmentation,
-            priority=Priority[fields.get("priority", "normal").upper()],
+            priority=_PRIORITIES[fields.get("priority", "normal")],
             reference=fields.get("reference", ""),
             send_at=send_at,
             validity_s=fields.get("validity"),
@@ -130,13 +134,10 @@ class _Reader:
         coding = self.read("datacoding", _CODINGS.__getitem__)
         if ("message",) in self.bad:
             return None
-        text = self._fields["message"]
-        try:
-            if not fits(text, coding):
-                self.bad["message",] = None
-            return segment(text, coding)
-        except NotEncodable:
-            self.bad["datacoding",] = None
+        segmentation, fault = _segmentation(self._fields["message"], coding)
+        if fault is not None:
+            self.bad[fault,] = None
+        return segmentation
 
     def _parsed(self, path: Path, value: Any, parse: Callable[[Any], Any]) -> Any:
         if path in self.bad:
@@ -147,7 +148,23 @@ class _Reader:
             self.bad[path] = None
 
 
+_PRIORITIES: Final = {priority.name.lower(): priority for priority in Priority}
 _CODINGS: Final = {"auto": None, "plain": DataCoding.PLAIN, "unicode": DataCoding.UNICODE}
+
+
+# Both are asked for the same again and again: a campaign has one text, and a client few originators.
+@lru_cache(maxsize=1024)
+def _segmentation(text: str, coding: DataCoding | None) -> tuple[Segmentation | None, str | None]:
+    """How ``text`` is cut, and which field is at fault when it cannot be sent so."""
+    try:
+        return segment(text, coding), None if fits(text, coding) else "message"
+    except NotEncodable:
+        return None, "datacoding"
+
+
+@lru_cache(maxsize=1024)
+def _originator(text: str) -> Originator:
+    return Originator.parse(text)
 
 
 def _send_at(text: str, now: float) -> float:

@@ -39,6 +39,10 @@ def place(counts: Counts, messages: Sequence[Message]) -> Place:
     """Where ``messages``, all of one API key, come in when they join a line of ``counts``."""
     if not messages:
         return Place(first=0, last=0)
+    if len(messages) == 1:
+        [message] = messages
+        here = ahead(counts, message, counts.get((message.priority, message.api_key), 0))
+        return Place(first=here, last=here)
     slowest = max(message.priority for message in messages)
     joining: dict[tuple[Priority, str], int] = dict(counts)
     for message in messages:
@@ -53,14 +57,14 @@ def place(counts: Counts, messages: Sequence[Message]) -> Place:
 
 def ahead(counts: Counts, message: Message, before: int) -> int:
     """How many go before ``message`` if nothing else comes, ``before`` of them being of its own line."""
-    better = sum(count for (priority, _), count in counts.items() if priority < message.priority)
-    # Each other key has one turn before each of ours, as long as it has a message for it.
-    beside = sum(
-        min(count, before + 1)
-        for (priority, api_key), count in counts.items()
-        if priority == message.priority and api_key != message.api_key
-    )
-    return better + before + beside
+    total, own = before, message.priority
+    for (priority, api_key), count in counts.items():
+        if priority < own:
+            total += count
+        elif priority == own and api_key != message.api_key:
+            # Each other key has one turn before each of ours, as long as it has a message for it.
+            total += min(count, before + 1)
+    return total
 
 
 class Turns:

@@ -8,16 +8,16 @@ from smsd.core.message import Event, Message, What
 from smsd.core.moment import moment
 from smsd.core.report import Delivery, Inbound
 
-#: How far a whole has come: as far as the part of it that has come least far, in this order.
-_LEAST_FIRST: Final = (
+#: What is told of a whole is told of the part that needs a look first, in this order.
+_FIRST_LOOK: Final = (
     State.QUEUED,
     State.SENDING,
     State.UNCERTAIN,
-    State.SENT,
     State.DEAD,
     State.UNDELIVERED,
     State.EXPIRED,
     State.CANCELED,
+    State.SENT,
     State.DELIVERED,
 )
 
@@ -26,7 +26,7 @@ def shown_whole(id: str, messages: Sequence[Message]) -> dict[str, Any]:
     """The body of ``GET /sms/ID``: one message, or a broadcast as a whole with its parts."""
     if len(messages) == 1 and messages[0].id == id:
         return shown(messages[0])
-    whole = shown(min(messages, key=lambda message: _LEAST_FIRST.index(message.state)))
+    whole = shown(min(messages, key=lambda message: _FIRST_LOOK.index(message.state)))
     states = {state.value: sum(len(m.recipients) for m in messages if m.state is state) for state in State}
     return {
         **whole,

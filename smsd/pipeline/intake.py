@@ -21,7 +21,7 @@ class Receipt:
 
     ids: tuple[str, ...]  #: one a submission
     messages: tuple[Message, ...]  #: one a request to the provider
-    position: int  #: the place in line of the first, 1 is next; of what is scheduled, if its time were now
+    position: int | None  #: the place in line of the first, 1 is next; None if its time has not come
     eta: float  #: UTC epoch seconds; when the last should leave, if nothing else happens
     usages: tuple[Usage, ...]  #: what the API key has used of its quotas, with these
 
@@ -88,9 +88,17 @@ class Intake:
         ids = tuple(id for id, _ in parts)
         messages = tuple(message for _, some in parts for message in some)
 
+        pace = self._pace()
+
         def receipt(place: Place) -> Receipt:
-            last = max(messages[-1].not_before, now + place.last / self._pace())
-            return Receipt(ids=ids, messages=messages, position=place.first + 1, eta=last, usages=place.usages)
+            last = messages[-1].not_before
+            return Receipt(
+                ids=ids,
+                messages=messages,
+                position=place.first + 1 if messages[0].not_before <= now else None,
+                eta=max(last, now + place.last / pace),
+                usages=place.usages,
+            )
 
         claim = None if idempotency is None else self._claim(idempotency, api_key, now, receipt)
         place = await self._append(messages, claim, now)

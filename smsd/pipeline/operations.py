@@ -46,8 +46,19 @@ class Operations:
             raise NotAllowed(state=messages[0].state.value, wanted=State.CANCELED.value)
         return await self._parts(id)
 
-    async def replay(self, id: str) -> Message:
-        """Queue dead message ``id`` again. Raises UnknownMessage, NotAllowed if it is not dead, SpoolUnavailable."""
+    async def replay(self, id: str) -> tuple[Message, ...]:
+        """Queue the dead message ``id`` again, or all of the broadcast ``id`` that is dead; answers how it stands.
+
+        Raises UnknownMessage, NotAllowed if nothing of it is dead, SpoolUnavailable.
+        """
+        messages = await self.find(id)
+        if len(messages) == 1:
+            return (await self._replay(messages[0].id),)
+        if not await _done_in_time([self._replay(message.id) for message in messages]):
+            raise NotAllowed(state=messages[0].state.value, wanted=State.QUEUED.value)
+        return await self._parts(id)
+
+    async def _replay(self, id: str) -> Message:
         revived = await self._ledger.amend(id, lambda message: revive(message, self._now()))
         self._reporter.report(of(revived))
         self._wake()
@@ -57,7 +68,7 @@ class Operations:
         """Queue every dead message that ``query`` admits again; answers how many. Raises SpoolUnavailable."""
         count = 0
         async for messages in self._pages(attrs.evolve(query, state=State.DEAD)):
-            count += await _done_in_time([self.replay(message.id) for message in messages])
+            count += await _done_in_time([self._replay(message.id) for message in messages])
         return count
 
     async def send_held(self, since: float) -> int:

@@ -73,11 +73,11 @@ def life(message: Message) -> Row:
         message.attempted_at,
         message.sent_at,
         message.provider_id,
-        _JSON.encode([_delivery(each) for each in message.deliveries]),
+        _JSON.encode([_delivery(each) for each in message.deliveries]) if message.deliveries else "[]",
         message.ask_at,
         int(message.is_held),
         message.error,
-        _JSON.encode(events),
+        _JSON.encode(events) if events else "[]",
         _ready(message),
     )
 
@@ -126,7 +126,7 @@ def _fixed(message: Message) -> Row:
     return (
         FORM,
         message.id,
-        _JSON.encode([each.digits for each in message.recipients]),
+        '["' + '","'.join([each.digits for each in message.recipients]) + '"]' if message.recipients else "[]",
         message.originator.text,
         message.body,
         message.coding.value,

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
@@ -27,7 +26,7 @@ from smsd.spool.desk import Desk
 from smsd.spool.jobs import Amend, Append, Move, Recover, Release, Simply, Store, Take
 from smsd.spool.postbox import Postbox
 from smsd.spool.table import Table, change
-from smsd.spool.writer import Job, Writer
+from smsd.spool.writer import IWriterReactor, Job, Writer
 
 T = TypeVar("T")
 
@@ -40,7 +39,7 @@ class SqliteSpool:
     """A spool and ledger in one file, for one daemon at a time."""
 
     def __init__(
-        self, path: str, *, reactor: IReactorFromThreads, ageing_s: float = AGEING_S, busy_s: float = BUSY_S
+        self, path: str, *, reactor: IWriterReactor, ageing_s: float = AGEING_S, busy_s: float = BUSY_S
     ) -> None:
         """Keep messages in the file ``path``; if another program locks it, wait up to ``busy_s`` seconds.
 

@@ -2,13 +2,14 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, groupby
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Final, Generic, TypeVar
 
 import attrs
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 
 from smsd.core.errors import SpoolUnavailable
 
@@ -35,6 +36,10 @@ class Job(Generic[T]):
 Answers = Sequence[Any]
 
 
+class IWriterReactor(IReactorFromThreads, IReactorTime):
+    """What the writer needs of a reactor."""
+
+
 class Writer:
     """A thread and the queue before it; its methods are for the reactor's thread."""
 
@@ -42,14 +47,15 @@ class Writer:
         self,
         work: Callable[[Sequence[Job[Any]]], Iterator[Answers]],
         *,
-        reactor: IReactorFromThreads,
+        reactor: IWriterReactor,
         name: str,
     ) -> None:
         """``work`` is called on the thread called ``name``; what it yields is answered at once."""
         self._work = work
         self._reactor = reactor
         self._thread = Thread(target=self._run, name=name, daemon=True)
-        self._queue: SimpleQueue[Job[Any] | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[Job[Any]]] = SimpleQueue()  # an empty list is the end
+        self._batch: list[Job[Any]] = []
         self._unanswered: deque[Job[Any]] = deque()
         self._is_open = False
         self._ended: Deferred[None] = Deferred()
@@ -63,17 +69,29 @@ class Writer:
         """Have ``job`` done after those before it. Raises SpoolUnavailable once it is stopped."""
         if not self._is_open:
             raise SpoolUnavailable(reason="it is closed")
-        self._unanswered.append(job)
-        self._queue.put(job)
+        # What is submitted within one turn of the reactor goes over at once: each handing over wakes the thread, and
+        # a group of one costs as much as a group of many.
+        if not self._batch:
+            self._reactor.callLater(0, self._hand_over)
+        self._batch.append(job)
         return job.done
 
     async def stop(self) -> None:
         """Take no more jobs; returns when the last one is answered and the thread is gone."""
         self._is_open = False
-        self._queue.put(None)
+        self._hand_over()
+        self._queue.put([])
         await self._ended
         self._thread.join()
 
+    def _hand_over(self) -> None:
+        self._unanswered.extend(self._batch)
+        weights = accumulate(job.weight for job in self._batch)
+        for _, part in groupby(zip(self._batch, weights, strict=True), lambda each: (each[1] - 1) // GROUP):
+            self._queue.put([job for job, _ in part])
+        self._batch = []
+
+    # On the thread.
     def _run(self) -> None:
         try:
             while jobs := self._gather():
@@ -85,20 +103,21 @@ class Writer:
     def _gather(self) -> list[Job[Any]]:
         jobs: list[Job[Any]] = []
         weight = 0
-        job = self._queue.get()
-        while job is not None:
-            jobs.append(job)
-            weight += job.weight
+        batch = self._queue.get()
+        while batch:
+            jobs += batch
+            weight += sum(job.weight for job in batch)
             if weight >= GROUP:
                 return jobs
             try:
-                job = self._queue.get_nowait()
+                batch = self._queue.get_nowait()
             except Empty:
                 return jobs
         if jobs:
-            self._queue.put(None)  # the end is for the next time
+            self._queue.put([])  # the end is for the next time
         return jobs
 
+    # On the reactor's thread again.
     def _answer(self, answers: Answers) -> None:
         for answer in answers:
             done = self._unanswered.popleft().done

@@ -38,6 +38,7 @@ async def test_no_line_of_the_log_holds_a_number_a_text_or_a_key(daemon: Any) ->
     await server.start()
     id = await server.accepted(message="Secret words 4711")
     await server.post(SMS, X_API_Key="a-wrong-key")
+    await until(lambda: id in server.output.read_text(), "it is sent")
     assert await server.terminate() == 0
     log = server.output.read_text()
     assert id in log

@@ -6,7 +6,10 @@ from smsd.api.validation import InvalidBody, SmsBody
 
 NOW = 1_795_500_810.0
 SMS = {"originator": "MB", "message": "Hi", "recipient": 31633450007}
-RULE = "Must be an http or https address on the public Internet, of at most 2048 characters"
+RULE = (
+    "Must be an http or https address of at most 2048 characters,"
+    " on the public Internet unless SMSD_CALLBACK_PRIVATE is yes"
+)
 
 
 def problems(body: object) -> list[tuple[str, str]]:

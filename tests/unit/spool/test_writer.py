@@ -8,6 +8,7 @@ import pytest
 from pytest_twisted import async_yield_fixture, ensureDeferred
 from twisted.internet.defer import DeferredList, gatherResults
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 
 from smsd.core.errors import SpoolUnavailable
 from smsd.spool.writer import GROUP, Job, Writer
@@ -53,7 +54,7 @@ async def writer(reactor, work):
     writer = Writer(work, reactor=reactor, name="test-writer")
     writer.start()
     done = writer.submit(Job())
-    assert work.begun.wait(10)
+    assert await deferToThread(work.begun.wait, 10)
     yield writer
     await done
     await writer.stop()
