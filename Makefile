@@ -3,10 +3,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help ensure run sandbox test check format docs clean
+.PHONY: help ensure run sandbox test test-engines check format docs clean
 
 help: ## show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ensure: $(VENV)/.run ## install what is needed to run, into .venv
 
@@ -34,6 +34,9 @@ sandbox: $(VENV)/.run ## start only the sandbox MessageBird, on localhost:5001
 
 test: $(VENV)/.dev ## run all tests
 	@$(BIN)/pytest -q
+
+test-engines: $(VENV)/.dev ## run the tests that need more than pip brings: promtool
+	@$(BIN)/pytest -q -m engines
 
 check: $(VENV)/.dev ## format, lint, types, import contract, stale files
 	@$(BIN)/ruff format --check .

@@ -4,6 +4,14 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+#: What is only needed with the setting that it is for.
+EXTRAS = {
+    "datadog": ["datadog>=0.50"],
+    "s3": ["boto3>=1.36"],
+    "sentry": ["sentry-sdk>=2.20,<3"],
+}
+ALL = sorted({package for packages in EXTRAS.values() for package in packages})
+
 setup(
     name="smsd",
     version="0.1.0",
@@ -22,6 +30,7 @@ setup(
         "hyperlink>=21.0",
         "klein>=24.8",
         "messagebird>=2.2,<3",
+        "prometheus-client>=0.22",
         "pyjwt>=2.8",
         "requests>=2.32",
         "treq>=24.9",
@@ -31,9 +40,13 @@ setup(
         "zope.interface>=7.0",
     ],
     extras_require={
+        **EXTRAS,
+        "all": ALL,
         "dev": [
+            *ALL,
             "hypothesis>=6.115",
             "import-linter>=2.1",
+            "moto[server]>=5.1",
             "mypy>=1.13",
             "mypy-zope>=1.0.9",
             "pytest>=8.3",

@@ -13,9 +13,11 @@ from smsd.callbacks.http import HttpCallbacks
 from smsd.callbacks.names import INamesReactor, SystemNames
 from smsd.callbacks.runner import CallbackRunner
 from smsd.core.errors import SpoolUnavailable
+from smsd.core.notice import Measure
 from smsd.core.retry import Backoff
 from smsd.core.settle import Policy
 from smsd.gateway.messagebird import IGatewayReactor, MessageBirdGateway
+from smsd.pipeline.archiving import Archiving
 from smsd.pipeline.asking import Asking
 from smsd.pipeline.feeder import Feeder
 from smsd.pipeline.hold import Hold
@@ -26,7 +28,7 @@ from smsd.pipeline.recovery import Recovery
 from smsd.pipeline.sender import Sender
 from smsd.pipeline.throttle import PermitThrottle
 from smsd.pipeline.window import Window
-from smsd.ports import ICallbackQueue, IEngine, IReporter
+from smsd.ports import IArchive, ICallbackQueue, IEngine, IReporter
 from smsd.settings import SANDBOX_KEY, Settings
 from smsd.spool.writer import IWriterReactor
 
@@ -55,6 +57,8 @@ class Dispatch:
         now: Callable[[], float],
         draw: Callable[[], float],
         reporter: IReporter,
+        measure: Measure,
+        archive: IArchive | None,
     ) -> None:
         """Send what ``store`` holds to the provider at ``url``."""
         rate = settings.rate
@@ -74,7 +78,7 @@ class Dispatch:
             report_url=settings.public_url and settings.public_url + "/messagebird/status",
             monotonic=reactor.seconds,
         )
-        self.hold = Hold(backoff=probing, **told)
+        self.hold = Hold(backoff=probing, gateway="messagebird", **told)
         lane = Lane(name="messagebird", gateway=self._gateway, throttle=throttle, hold=self.hold)
         window = Window()
         self._feeder = Feeder(outbox=store, window=window, rate=rate, **told)
@@ -84,19 +88,25 @@ class Dispatch:
         if settings.stale:
             can_send, give_back = (lambda: not self.hold.reason), self._feeder.give_back
             self._outage = Outage(outbox=store, stale_s=settings.stale, can_send=can_send, give_back=give_back, **told)
-        self._sender = Sender(outbox=store, lane=lane, policy=policy, refill=self._feeder.refill, draw=draw, **told)
+        self._sender = Sender(
+            outbox=store, lane=lane, policy=policy, refill=self._feeder.refill, draw=draw, measure=measure, **told
+        )
         self._pacer = Pacer(rate=rate, window=window, sender=self._sender, lane=lane, wake=self.wake, clock=reactor)
         lanes = {lane.name: lane}
-        self._recovery = Recovery(outbox=store, lanes=lanes, policy=policy, wake=self.wake, draw=draw, **told)
-        self._asking = Asking(outbox=store, ledger=store, lanes=lanes, **told)
+        self._rounds: list[Recovery | Asking | Archiving] = [
+            Recovery(outbox=store, lanes=lanes, policy=policy, wake=self.wake, draw=draw, **told),
+            Asking(outbox=store, ledger=store, lanes=lanes, **told),
+        ]
+        if archive is not None:
+            self._rounds.append(Archiving(archive=archive, outbox=store, ledger=store, **told))
 
     def start(self) -> None:
         """Begin to send; the store must be open."""
         self._gateway.start()
         self._throttle.start()
         self._pacer.start()
-        self._recovery.start()
-        self._asking.start()
+        for each in self._rounds:
+            each.start()
         self._feeding = Deferred.fromCoroutine(self._feed())
         _ = self._feeding.addErrback(self._broke)
 
@@ -130,8 +140,8 @@ class Dispatch:
         if self._outage is not None:
             await self._outage.stop()
         await self._feeder.stop()
-        await self._recovery.stop()
-        await self._asking.stop()
+        for each in self._rounds:
+            await each.stop()
         await self._sender.drain()
         await self._gateway.close()
 

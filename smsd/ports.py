@@ -1,6 +1,6 @@
 """The seams of smsd: what each half needs from the world, on one page."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 
 import attrs
 from zope.interface import Interface
@@ -14,6 +14,7 @@ from smsd.core.outcome import LookupFailed, LookupResult, Outcome
 from smsd.core.query import Page, Query
 from smsd.core.quota import Quota
 from smsd.core.report import Inbound, Report
+from smsd.core.standing import Standing
 from smsd.core.turns import Place
 
 
@@ -45,8 +46,8 @@ class IInbox(Interface):
         Raises SpoolUnavailable.
         """
 
-    async def depth() -> Mapping[State, int]:
-        """How many messages are in each state; exact, and cheap at any size. Raises SpoolUnavailable."""
+    async def standing() -> Standing:
+        """How much there is; exact, and cheap at any size. Raises SpoolUnavailable."""
 
 
 class IOutbox(Interface):
@@ -59,10 +60,10 @@ class IOutbox(Interface):
         """
 
     async def lease(now: float, limit: int, state: State = State.QUEUED) -> list[Lease]:
-        """Lease up to ``limit`` messages in ``state`` (queued, uncertain or sent) due at ``now`` (UTC epoch seconds).
+        """Lease up to ``limit`` messages in ``state`` that are due at ``now`` (UTC epoch seconds).
 
-        Queued ones by their turns (see core.turns), uncertain ones best priority first, then oldest, sent ones by
-        when they are to be asked for; never one that another lease holds. What was due once stays due, though the
+        Queued ones by their turns (see core.turns), uncertain ones best priority first, then oldest, sent and dead
+        ones by their ``attend_at``; never one that another lease holds. What was due once stays due, though the
         clock be set back. Raises SpoolUnavailable.
         """
 
@@ -197,3 +198,20 @@ class IReporter(Interface):
 
     def report(notice: Notice) -> None:
         """Pass ``notice`` on; never raises, never waits."""
+
+
+class IArchive(Interface):
+    """Where dead letters are kept beyond the spool, for people and for reprocessing."""
+
+    async def put(key: str, body: bytes) -> None:
+        """Keep ``body`` durably under ``key``; what is there already stays, and counts as done.
+
+        A key is parts of letters, digits, ``.``, ``_`` and ``-`` with slashes between. Raises ArchiveFailed: then it
+        may or may not be kept, and may be put again.
+        """
+
+    async def list(prefix: str, after: str = "") -> Sequence[str]:
+        """A page of the keys that begin with ``prefix`` and come after ``after``, in order. Raises ArchiveFailed."""
+
+    async def get(key: str) -> bytes:
+        """What is kept under ``key``. Raises NoSuchLetter and ArchiveFailed."""

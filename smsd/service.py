@@ -9,17 +9,18 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
-from zope.interface import implementer
 
 from smsd.api.auth import Keyring
 from smsd.api.hooks import Hooks
+from smsd.api.readiness import Readiness
 from smsd.api.routes import POST_SMS, Api
 from smsd.api.site import quick_site, site
-from smsd.core.notice import Notice
+from smsd.core.notice import Measure
 from smsd.core.quota import quotas_of
 from smsd.dispatch import Callbacks, Dispatch, IDaemonReactor
 from smsd.gateway.webhook import inbound, public_url, status_report, verify
 from smsd.listening import address_of, close, listen
+from smsd.observing import Archive, Observing
 from smsd.pipeline.arrival import Arrivals
 from smsd.pipeline.ids import Ids
 from smsd.pipeline.incoming import Incoming
@@ -28,7 +29,6 @@ from smsd.pipeline.operations import Operations
 from smsd.pipeline.reports import Reports
 from smsd.pipeline.upkeep import Upkeep
 from smsd.ports import IEngine, IReporter
-from smsd.reporting.log import LogReporter
 from smsd.sandbox.messagebird import MessageBirdSandbox
 from smsd.sandbox.terminal import show, welcome
 from smsd.settings import SANDBOX_KEY, Settings
@@ -37,30 +37,13 @@ from smsd.spool.memory import MemorySpool
 from smsd.spool.sqlite import SqliteSpool
 
 
-def engine_for(settings: Settings, reactor: IDaemonReactor) -> IEngine:
+def engine_for(settings: Settings, reactor: IDaemonReactor, measure: Measure) -> IEngine:
     """The engine that ``settings`` name, not yet opened."""
     match settings.spool:
         case MemorySpoolUrl():
             return MemorySpool(ageing_s=settings.ageing)
         case SqliteSpoolUrl(path=path):
-            return SqliteSpool(str(path), reactor=reactor, ageing_s=settings.ageing)
-
-
-@implementer(IReporter)
-class Reporters:
-    """Passes each notice to several reporters."""
-
-    def __init__(self, *reporters: IReporter) -> None:
-        self._reporters = list(reporters)
-
-    def add(self, reporter: IReporter) -> None:
-        """Pass notices to ``reporter`` as well."""
-        self._reporters.append(reporter)
-
-    def report(self, notice: Notice) -> None:
-        """See IReporter."""
-        for reporter in self._reporters:
-            reporter.report(notice)
+            return SqliteSpool(str(path), reactor=reactor, ageing_s=settings.ageing, measure=measure)
 
 
 class Daemon(Service):
@@ -76,7 +59,7 @@ class Daemon(Service):
         reactor: IDaemonReactor,
         now: Callable[[], float],
         draw: Callable[[], float],
-        engine: Callable[[Settings, IDaemonReactor], IEngine] = engine_for,
+        engine: Callable[[Settings, IDaemonReactor, Measure], IEngine] = engine_for,
     ) -> None:
         """``now`` is the wall clock in UTC epoch seconds; ``draw`` gives uniform numbers in [0, 1)."""
         self._engine_for = engine
@@ -89,9 +72,12 @@ class Daemon(Service):
     def startService(self) -> None:
         """Listen, open the spool, begin. Raises SpoolRefused, SettingsError and twisted's CannotListenError."""
         super().startService()
-        settings, reporter = self._settings, Reporters(LogReporter())
+        settings = self._settings
+        self._observing = Observing(settings=settings, reactor=self._reactor, now=self._now)
+        self._archive = Archive(settings=settings, reactor=self._reactor)
+        reporter = self._observing.fanout
         url = settings.messagebird_url or self._start_sandbox()
-        self._store = self._engine_for(settings, self._reactor)
+        self._store = self._engine_for(settings, self._reactor, self._observing.measure)
         told: Mapping[str, Any] = {
             "settings": settings,
             "reactor": self._reactor,
@@ -99,9 +85,15 @@ class Daemon(Service):
             "draw": self._draw,
             "reporter": reporter,
         }
-        self._dispatch = Dispatch(store=self._store, url=url, **told)
+        self._dispatch = Dispatch(
+            store=self._store,
+            url=url,
+            measure=self._observing.measure,
+            archive=self._archive.archive,
+            **told,
+        )
         self._callbacks = Callbacks(queue=self._store, **told)
-        reporter.add(self._callbacks.runner)
+        reporter.add("callbacks", self._callbacks.runner)
         self._upkeep = Upkeep(ledger=self._store, keep_s=settings.keep * 86400, clock=self._reactor, now=self._now)
         self._intake = Intake(
             inbox=self._store,
@@ -119,6 +111,8 @@ class Daemon(Service):
         api = self._api(reporter)
         address = self._serve(settings.listen, quick_site(api.app.resource(), self._reactor, POST_SMS, api.posted))
         self._store.open()
+        self._observing.start(self._store)
+        self._archive.start()
         self._dispatch.start()
         self._callbacks.start()
         self._upkeep.start()
@@ -139,6 +133,8 @@ class Daemon(Service):
         await self._dispatch.stop()
         await self._callbacks.stop()
         await self._upkeep.stop()
+        await self._observing.stop()
+        self._archive.stop()
         await self._store.close()
         for port in sandbox:
             await close(port)
@@ -164,7 +160,10 @@ class Daemon(Service):
             keyring=Keyring({each.name: each.key.reveal().encode() for each in self._settings.api_keys}),
             now=self._now,
             defer=partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool()),
-            trouble=self._trouble,
+            readiness=self._readiness(),
+            render=self._observing.render,
+            monotonic=self._reactor.seconds,
+            measure=self._observing.measure,
         )
 
     def _incoming(self, reporter: IReporter) -> Incoming:
@@ -185,9 +184,21 @@ class Daemon(Service):
         if key is not None and base is not None:
             verify(key.reveal(), signature=signature, url=public_url(base, uri), body=body)
 
-    def _trouble(self) -> str:
-        if not self._intake.is_open:
-            return "smsd is stopping"
-        if self._dispatch.hold.reason:
-            return f"The provider takes nothing: {self._dispatch.hold.reason}"
-        return self._dispatch.spool_trouble()
+    def _readiness(self) -> Readiness:
+        spool = self._settings.spool
+        stops = {
+            "accepting": lambda: "" if self._intake.is_open else "smsd is stopping",
+            "provider": self._provider_trouble,
+            "spool": self._dispatch.spool_trouble,
+        }
+        return Readiness(
+            stops=stops,
+            folder=spool.path.resolve().parent if isinstance(spool, SqliteSpoolUrl) else None,
+            now=self._now,
+            monotonic=self._reactor.seconds,
+            drops=self._observing.drops,
+        )
+
+    def _provider_trouble(self) -> str:
+        reason = self._dispatch.hold.reason
+        return f"The provider takes nothing: {reason}" if reason else ""

@@ -1,6 +1,6 @@
 """The HTTP routes of smsd."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from klein import Klein
@@ -15,8 +15,10 @@ from smsd.api.hooks import Hooks
 from smsd.api.posting import Posting
 from smsd.api.problems import Answer, NotJson, answer_to, ok
 from smsd.api.queries import REPLAYABLE, cursor, read_query
+from smsd.api.readiness import Readiness
 from smsd.api.validation import InvalidBody, Problem, read_json
 from smsd.core.moment import moment
+from smsd.core.notice import Measure, Took
 from smsd.core.view import received_facts, shown, shown_whole
 from smsd.pipeline.arrival import Arrivals
 from smsd.pipeline.intake import Intake
@@ -48,11 +50,14 @@ class Api:
         allow_private: bool,
         now: Callable[[], float],
         defer: Callable[..., Deferred[Any]],
-        trouble: Callable[[], str],
+        readiness: Readiness,
+        render: Callable[[str], Coroutine[Deferred[Any], Any, tuple[str, bytes]]],
+        monotonic: Callable[[], float],
+        measure: Measure,
     ) -> None:
         """Callbacks may lead to a private address if ``allow_private``; ``defer`` calls a function in a thread.
 
-        ``trouble`` says why messages cannot be taken or sent right now, and is empty while they can.
+        ``render`` gives content type and body of the metrics for an ``Accept``; ``monotonic`` is in seconds.
         """
         self._posting = Posting(intake=intake, inbox=inbox, allow_private=allow_private, now=now, defer=defer)
         self._held = Held(operations)
@@ -62,7 +67,10 @@ class Api:
         self._operations = operations
         self._hooks = hooks
         self._keyring = keyring
-        self._trouble = trouble
+        self._readiness = readiness
+        self._render = render
+        self._monotonic = monotonic
+        self._measure = measure
 
     @app.route("/sms", methods=["POST"])
     async def post_sms(self, request: IRequest) -> bytes:
@@ -72,7 +80,13 @@ class Api:
 
     def posted(self, headers: Mapping[bytes, bytes], body: bytes) -> Deferred[Answer]:
         """The answer to a ``POST /sms`` with ``headers`` (names in lower case) and ``body``; never fails."""
-        return Deferred.fromCoroutine(self._take(headers, body)).addErrback(self._answer_to)
+        began = self._monotonic()
+        taking = Deferred.fromCoroutine(self._take(headers, body)).addErrback(self._answer_to)
+        return taking.addCallback(self._timed, began)
+
+    def _timed(self, answer: Answer, began: float) -> Answer:
+        self._measure(Took.ACCEPT, self._monotonic() - began)
+        return answer
 
     async def _take(self, headers: Mapping[bytes, bytes], body: bytes) -> Answer:
         api_key = self._keyring.name_of(headers.get(b"x-api-key", b""))
@@ -155,10 +169,15 @@ class Api:
     @app.route("/ready", methods=["GET"])
     def get_ready(self, request: IRequest) -> bytes:
         """Say whether messages are taken and sent right now; open to all."""
-        trouble = self._trouble()
-        if trouble:
-            return _answered(request, Answer(code=503, body={"message": trouble, "status": "error"}))
-        return _answered(request, Answer(code=200, body=ok("smsd takes and sends messages")))
+        return _answered(request, self._readiness.look())
+
+    @app.route("/metrics", methods=["GET"])
+    async def get_metrics(self, request: IRequest) -> bytes:
+        """Show the metrics, for Prometheus; open to all, and without anything private."""
+        accept = request.requestHeaders.getRawHeaders(b"accept", [b""])[0].decode("latin-1")
+        content_type, body = await self._render(accept)
+        request.setHeader("Content-Type", content_type)
+        return body
 
     @app.handle_errors(Exception)
     def problem(self, request: IRequest, failure: Failure) -> bytes:

@@ -91,7 +91,7 @@ class Message:
     sent_at: float | None = None  #: UTC epoch seconds; when the provider said that it took it
     provider_id: str = ""  #: theirs
     deliveries: tuple[Delivery, ...] = ()  #: what status reports told, one a recipient, by number
-    ask_at: float | None = None  #: UTC epoch seconds; when the provider is next asked what became of it
+    attend_at: float | None = None  #: UTC epoch seconds; when it is asked for (sent) or archived (dead), None: never
     is_held: bool = False  #: whether it waits for an operator's word, and not for its turn
     error: str = ""  #: why it is not sent, in the provider's words
     history: tuple[Event, ...] = ()  #: oldest first, at most MAX_HISTORY

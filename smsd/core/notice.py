@@ -1,5 +1,8 @@
 """What is told to people and their tools when something happens."""
 
+import enum
+from collections.abc import Callable
+
 import attrs
 
 from smsd.core.lifecycle import State
@@ -14,6 +17,24 @@ class Notice:
     at: float  #: UTC epoch seconds
     message: Message | None = None  #: as it is afterwards
     detail: str = ""  #: why, in words fit for a log: no number, no text, no key
+    gateway: str = ""  #: the name of the gateway that it is about, when it is about one and no message
+
+
+class Took(enum.Enum):
+    """What is timed beside what notices tell."""
+
+    ACCEPT = "accept"  #: from a request to its answer
+    COMMIT = "commit"  #: one commit of the spool
+    THROTTLE = "throttle"  #: what a send waited for its permit
+    REACTOR = "reactor"  #: how late the reactor called
+
+
+#: Takes what was timed, and seconds; never raises, never waits.
+Measure = Callable[[Took, float], None]
+
+
+def unmeasured(took: Took, seconds: float) -> None:
+    """Nobody wants to know."""
 
 
 def of(message: Message) -> Notice:

@@ -146,7 +146,14 @@ def asked(message: Message, result: tuple[Report, ...] | LookupFailed, now: floa
         return message
     # Since it is known to be sent: the attempt may have been days earlier.
     is_over = now - message.changed_at >= ASK_FOR_S
-    return attrs.evolve(message, ask_at=None if is_over else now + ASK_EVERY_S)
+    return attrs.evolve(message, attend_at=None if is_over else now + ASK_EVERY_S)
+
+
+def archived(message: Message, died_at: float) -> Message:
+    """A message once its letter is in the archive; itself if it is not the death of ``died_at`` any more."""
+    if message.state is not State.DEAD or message.changed_at != died_at:
+        return message
+    return attrs.evolve(message, attend_at=None)
 
 
 def clear_up(
@@ -186,7 +193,7 @@ def _out_of_tries(message: Message, policy: Policy) -> bool:
 
 def _sent(message: Message, provider_id: str, now: float, what: What, sent_at: float | None) -> Message:
     return attrs.evolve(
-        _move(message, State.SENT, now, what), provider_id=provider_id, sent_at=sent_at, ask_at=now + ASK_EVERY_S
+        _move(message, State.SENT, now, what), provider_id=provider_id, sent_at=sent_at, attend_at=now + ASK_EVERY_S
     )
 
 
@@ -199,7 +206,7 @@ def _move(message: Message, state: State, now: float, what: What, *, error: str 
         # Only what has another turn before it gets another time; the rest keeps the one that was asked for.
         not_before=now + wait_s if state in OPEN else message.not_before,
         is_held=False,
-        ask_at=None,
+        attend_at=now if state is State.DEAD else None,
         error=error,
         history=(*message.history, event)[-MAX_HISTORY:],
     )

@@ -32,11 +32,21 @@ class Hold:
     doubles with each probe that fails.
     """
 
-    def __init__(self, *, backoff: Backoff, clock: IReactorTime, now: Callable[[], float], reporter: IReporter) -> None:
+    def __init__(
+        self,
+        *,
+        backoff: Backoff,
+        clock: IReactorTime,
+        now: Callable[[], float],
+        reporter: IReporter,
+        gateway: str = "",
+    ) -> None:
+        """``gateway`` is the name that notices give."""
         self._backoff = backoff
         self._clock = clock
         self._now = now
         self._reporter = reporter
+        self._gateway = gateway
         self._in_a_row = 0
         self._steps = 0
         self._closed_at = 0.0
@@ -102,11 +112,11 @@ class Hold:
     def _shout(self, reason: str) -> None:
         if self.mood is not Mood.THROTTLED:
             self.reason = reason
-            self._reporter.report(Notice(what=What.HELD, at=self._now(), detail=reason))
+            self._reporter.report(Notice(what=What.HELD, at=self._now(), detail=reason, gateway=self._gateway))
 
     def _open(self) -> None:
         if self.reason:
-            self._reporter.report(Notice(what=What.RELEASED, at=self._now()))
+            self._reporter.report(Notice(what=What.RELEASED, at=self._now(), gateway=self._gateway))
         self._steps = 0
         self.mood = Mood.WELL
         self.reason = ""

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from smsd.core.errors import LeaseLost, SpoolUnavailable
 from smsd.core.message import Message, What
-from smsd.core.notice import Notice, of
+from smsd.core.notice import Measure, Notice, Took, of, unmeasured
 from smsd.core.outcome import HeldOff, Throttled
 from smsd.core.settle import Policy, begin, expire, settle
 from smsd.pipeline.lane import Lane
@@ -36,6 +36,7 @@ class Sender:
         now: Callable[[], float],
         draw: Callable[[], float],
         reporter: IReporter,
+        measure: Measure = unmeasured,
     ) -> None:
         """``refill`` is called when a message is due again that goes before those in the window."""
         self._outbox = outbox
@@ -46,6 +47,7 @@ class Sender:
         self._now = now
         self._draw = draw
         self._reporter = reporter
+        self._measure = measure
         self._stopping = False
         self._drained: Deferred[None] | None = None
         self._taking: Deferred[int] | None = None
@@ -94,9 +96,12 @@ class Sender:
 
     async def _permit(self, lease: Lease) -> int | None:
         self._lane.waiting += 1
+        asked_at = self._clock.seconds()
         self._taking = Deferred.fromCoroutine(self._lane.throttle.take())
         try:
-            return await self._taking
+            permit = await self._taking
+            self._measure(Took.THROTTLE, self._clock.seconds() - asked_at)
+            return permit
         except CancelledError:  # we are stopping, or all are held
             await self._outbox.release(lease)
             return None

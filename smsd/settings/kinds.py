@@ -13,7 +13,15 @@ from urllib.parse import urlsplit
 import attrs
 
 from smsd.core.receiver import check_url
-from smsd.settings.types import MemorySpoolUrl, Secret, SpoolUrl, SqliteSpoolUrl
+from smsd.settings.types import (
+    ArchiveUrl,
+    DirectoryArchiveUrl,
+    MemorySpoolUrl,
+    S3ArchiveUrl,
+    Secret,
+    SpoolUrl,
+    SqliteSpoolUrl,
+)
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
@@ -166,6 +174,20 @@ def _spool_url(given: object) -> SpoolUrl:
     return SqliteSpoolUrl(path=Path(path))
 
 
+def _archive_url(given: object) -> ArchiveUrl:
+    text = written(given)
+    directory = text.removeprefix("file://")
+    if directory != text:
+        if not directory.startswith("/") or directory == "/":
+            raise Wrong("a folder's path is absolute: file:///var/lib/smsd/dead")
+        return DirectoryArchiveUrl(path=Path(directory))
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+    bucket = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([A-Za-z0-9!_.*'()/-]*))?", text)
+    if bucket is None:
+        raise Wrong
+    return S3ArchiveUrl(bucket=bucket[1], prefix=(bucket[2] or "").strip("/"))
+
+
 def _secret(given: object) -> Secret:
     text = written(given)
     if not _KEY.fullmatch(text):
@@ -177,5 +199,7 @@ YES_NO: Final = Kind(allowed="yes or no (or true or false)", parse=_yes_no)
 ENDPOINT: Final = Kind(allowed="a Twisted endpoint such as tcp:5000:interface=127.0.0.1", parse=_endpoint)
 HTTP_URL: Final = Kind(allowed="an http:// or https:// address without user, query or fragment", parse=_http_url)
 CALLBACK_URL: Final = Kind(allowed="an http:// or https:// address without user", parse=_callback_url)
+ARCHIVE_URL: Final = Kind[ArchiveUrl](allowed="s3://BUCKET/PREFIX or file:///DIR", parse=_archive_url)
 SPOOL_URL: Final = Kind[SpoolUrl](allowed="memory: or sqlite:///PATH", parse=_spool_url)
+TEXT: Final = Kind(allowed="a text", parse=written)
 SECRET: Final = Kind(allowed="a key of visible ASCII characters", parse=_secret)

@@ -11,10 +11,22 @@ import attrs
 
 from smsd.core.settle import Doubt
 from smsd.settings.entries import API_KEYS, CALLBACK_SECRETS, per_key
-from smsd.settings.kinds import CALLBACK_URL, ENDPOINT, HTTP_URL, SECRET, SPOOL_URL, YES_NO, choice, number, whole
+from smsd.settings.kinds import (
+    ARCHIVE_URL,
+    CALLBACK_URL,
+    ENDPOINT,
+    HTTP_URL,
+    SECRET,
+    SPOOL_URL,
+    TEXT,
+    YES_NO,
+    choice,
+    number,
+    whole,
+)
 from smsd.settings.schema import setting, settings_of
 from smsd.settings.signing import signing_secrets
-from smsd.settings.types import ApiKey, CallbackSecret, LogFormat, PerKey, Secret, SpoolUrl
+from smsd.settings.types import ApiKey, ArchiveUrl, CallbackSecret, LogFormat, PerKey, Secret, SpoolUrl
 
 #: Known to everybody who read the manual, so never beside a key that spends money.
 DEMO_KEY: Final = Secret("BigBird")
@@ -160,6 +172,29 @@ class Settings:
         ENDPOINT,
         "tcp:5001:interface=127.0.0.1",
         "Where the built-in sandbox listens when neither key nor address of MessageBird is set.",
+    )
+    archive: ArchiveUrl | None = setting(
+        ARCHIVE_URL, None, "Where each dead letter is put as a JSON file.", example="s3://company-sms/production"
+    )
+    archive_encryption: str = setting(
+        TEXT, None, "How S3 encrypts letters; left out, as the bucket says.", example="aws:kms", unset=""
+    )
+    sentry_dsn: Secret | None = setting(
+        SECRET,
+        None,
+        "Where Sentry takes errors, dead letters and held gateways.",
+        secret=True,
+        example="https://key@sentry.example.com/1",
+        env="SENTRY_DSN",
+    )
+    datadog_host: str | None = setting(
+        TEXT, None, "Where Datadog's agent takes metrics.", example="127.0.0.1", env="DD_AGENT_HOST"
+    )
+    datadog_port: int = setting(
+        whole(least=1, most=65535), "8125", "The port of Datadog's agent.", env="DD_DOGSTATSD_PORT"
+    )
+    node: str = setting(
+        TEXT, None, "What this daemon is called in reports; the host's name when left out.", example="sms-1", unset=""
     )
     log_format: LogFormat = setting(
         choice(LogFormat),

@@ -103,6 +103,32 @@ class SqliteSpoolUrl:
 SpoolUrl: TypeAlias = MemorySpoolUrl | SqliteSpoolUrl
 
 
+@attrs.frozen(kw_only=True)
+class DirectoryArchiveUrl:
+    """``file:///DIR``: dead letters are kept as files."""
+
+    #: Absolute.
+    path: Path
+
+    def __str__(self) -> str:
+        return f"file://{self.path}"
+
+
+@attrs.frozen(kw_only=True)
+class S3ArchiveUrl:
+    """``s3://BUCKET/PREFIX``: dead letters are kept as objects."""
+
+    bucket: str
+    #: Without slashes around it; may be empty.
+    prefix: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}"
+
+
+ArchiveUrl: TypeAlias = DirectoryArchiveUrl | S3ArchiveUrl
+
+
 class LogFormat(Enum):
     """How a line of the log is written."""
 

@@ -147,7 +147,7 @@ class Desk:
         asked = sum(len(message.recipients) for message in job.messages)
         if draft.recipients + asked > job.limit:
             waiting = draft.recipients
-            raise SpoolFull(waiting=waiting, asked=asked, limit=job.limit, messages=draft.states[State.QUEUED])
+            raise SpoolFull(waiting=waiting, asked=asked, limit=job.limit, messages=draft.queued)
         if not job.quotas or not job.messages:
             return ()
         now, api_key = job.messages[0].accepted_at, job.messages[0].api_key
@@ -205,8 +205,8 @@ class Desk:
             case State.QUEUED:
                 lines = {key: self._table.line(*key, without=self._leases) for key in draft.in_line}
                 return self._turns.pick(lines, job.now, job.limit)
-            case State.SENT:
-                return self._table.to_ask(job.now, job.limit, without=self._leases)
+            case State.SENT | State.DEAD:
+                return self._table.to_attend(job.state, job.now, job.limit, without=self._leases)
             case _:
                 return self._table.in_doubt(job.limit, without=self._leases)
 

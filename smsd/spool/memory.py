@@ -1,7 +1,7 @@
 """Keeps messages in memory: as many as the queue of 100 of old, and none of them after a restart."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from itertools import count, islice
 from typing import Final
 
@@ -16,9 +16,11 @@ from smsd.core.message import Message, Priority
 from smsd.core.query import Page, Query
 from smsd.core.quota import Quota, Usage, charge
 from smsd.core.report import Inbound
+from smsd.core.standing import Standing
 from smsd.core.turns import AGEING_S, Place, Turns, ahead, place
 from smsd.ports import IEngine, Lease
 from smsd.spool.memorypost import Postbox
+from smsd.spool.record import is_ready
 
 #: Messages that may wait, as in the queue this began with.
 LIMIT: Final = 100
@@ -44,7 +46,6 @@ class MemorySpool:
         self._places: dict[str, int] = {}  # by message id, rising in the order of acceptance
         self._place = count(1)
         self._tokens = count(1)
-        self._depth = dict.fromkeys(State, 0)
         self._turns = Turns(ageing_s)
         self._post = Postbox()
         self._beat: float | None = None
@@ -124,10 +125,18 @@ class MemorySpool:
         self._check_ready()
         self._end(lease)
 
-    async def depth(self) -> Mapping[State, int]:
-        """How many messages are in each state, without the forgotten. Raises SpoolUnavailable once it is closed."""
+    async def standing(self) -> Standing:
+        """How much there is, without the forgotten. Raises SpoolUnavailable once it is closed."""
         self._check_ready()
-        return dict(self._depth)
+        everything = [*self._open.values(), *self._closed.values()]
+        waiting = [each for each in everything if each.state is State.QUEUED]
+        since = [max(each.changed_at, each.not_before) for each in waiting if is_ready(each)]
+        return Standing(
+            depth=Counter((each.state, each.priority) for each in everything),
+            in_line=Counter((each.priority, each.api_key) for each in waiting if is_ready(each)),
+            recipients=sum(len(each.recipients) for each in waiting),
+            oldest=min(since, default=None),
+        )
 
     async def find(self, id: str) -> Message:
         """The message ``id``. Raises UnknownMessage, also of a forgotten one, and SpoolUnavailable once closed."""
@@ -218,7 +227,6 @@ class MemorySpool:
 
     def _put(self, message: Message) -> None:
         self._places.setdefault(message.id, next(self._place))
-        self._depth[message.state] += 1
         if message.is_open():
             self._closed.pop(message.id, None)
             self._open[message.id] = message
@@ -230,7 +238,6 @@ class MemorySpool:
             self._forget(next(iter(self._closed.values())))
 
     def _replace(self, was: Message, after: Message) -> None:
-        self._depth[was.state] -= 1
         self._put(after)
         if (callback := owed(was, after)) is not None:
             self._post.add(callback)
@@ -238,7 +245,6 @@ class MemorySpool:
     def _forget(self, message: Message) -> None:
         del self._closed[message.id]
         del self._places[message.id]
-        self._depth[message.state] -= 1
 
     def _check_room(self, messages: Sequence[Message], limit: int) -> None:
         queued = [each for each in self._open.values() if each.state is State.QUEUED]
@@ -271,14 +277,14 @@ class MemorySpool:
         return Counter((each.priority, each.api_key) for each in self._waiting(now))
 
     def _due(self, now: float, limit: int, state: State) -> list[Message]:
-        if state is State.SENT:
-            sent = (each for each in self._closed.values() if each.state is State.SENT and each.id not in self._leases)
-            asked = [(each.ask_at, each) for each in sent if each.ask_at is not None and each.ask_at <= now]
-            return [each for _, each in sorted(asked, key=lambda pair: pair[0])][:limit]
+        if state in (State.SENT, State.DEAD):
+            ended = (each for each in self._closed.values() if each.state is state and each.id not in self._leases)
+            due = [(each.attend_at, each) for each in ended if each.attend_at is not None and each.attend_at <= now]
+            return [each for _, each in sorted(due, key=lambda pair: pair[0])][:limit]
         if state is State.UNCERTAIN:
             doubted = (each for each in self._open.values() if each.state is state and each.id not in self._leases)
-            due = [each for each in doubted if each.not_before <= max(now, each.changed_at)]
-            return sorted(due, key=lambda message: message.priority)[:limit]
+            waited = [each for each in doubted if each.not_before <= max(now, each.changed_at)]
+            return sorted(waited, key=lambda message: message.priority)[:limit]
         lines = {
             place: (each for each in self._line(now, *place) if each.id not in self._leases)
             for place in self._in_line(now)

@@ -41,7 +41,7 @@ LIFE: Final = (
     "sent_at",
     "provider_id",
     "deliveries",
-    "ask_at",
+    "attend_at",
     "is_held",
     "error",
     "history",
@@ -74,7 +74,7 @@ def life(message: Message) -> Row:
         message.sent_at,
         message.provider_id,
         _JSON.encode([_delivery(each) for each in message.deliveries]) if message.deliveries else "[]",
-        message.ask_at,
+        message.attend_at,
         int(message.is_held),
         message.error,
         _JSON.encode(events) if events else "[]",
@@ -86,7 +86,7 @@ def from_row(row: Sequence[Any]) -> Message:
     """The message in ``row``, which holds the values of FIELDS. Raises ValueError if a newer smsd has written it."""
     form, id, recipients, originator, body, coding, segments, api_key, accepted_at, *more = row
     priority, batch, reference, valid_until, callback_url, state, changed_at, not_before, *last = more
-    gateway, attempts, attempted_at, sent_at, provider_id, deliveries, ask_at, is_held, error, history = last
+    gateway, attempts, attempted_at, sent_at, provider_id, deliveries, attend_at, is_held, error, history = last
     if form != FORM:
         raise ValueError(f"this smsd reads form {FORM} of a stored message, not {form}")
     return Message(
@@ -112,7 +112,7 @@ def from_row(row: Sequence[Any]) -> Message:
         sent_at=sent_at,
         provider_id=provider_id,
         deliveries=tuple(_read_delivery(*each) for each in json.loads(deliveries)),
-        ask_at=ask_at,
+        attend_at=attend_at,
         is_held=bool(is_held),
         error=error,
         history=tuple(

@@ -1,7 +1,7 @@
 """Keeps messages in an SQLite file: a message is durable once its append returns."""
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final, TypeVar
@@ -16,9 +16,11 @@ from smsd.core.claim import Claim, Claimed
 from smsd.core.errors import SpoolRefused, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
+from smsd.core.notice import Measure, unmeasured
 from smsd.core.query import Page, Query
 from smsd.core.quota import Quota
 from smsd.core.report import Inbound
+from smsd.core.standing import Standing
 from smsd.core.turns import AGEING_S, Place, ahead
 from smsd.ports import IEngine, Lease
 from smsd.spool import record, schema
@@ -39,7 +41,13 @@ class SqliteSpool:
     """A spool and ledger in one file, for one daemon at a time."""
 
     def __init__(
-        self, path: str, *, reactor: IWriterReactor, ageing_s: float = AGEING_S, busy_s: float = BUSY_S
+        self,
+        path: str,
+        *,
+        reactor: IWriterReactor,
+        ageing_s: float = AGEING_S,
+        busy_s: float = BUSY_S,
+        measure: Measure = unmeasured,
     ) -> None:
         """Keep messages in the file ``path``; if another program locks it, wait up to ``busy_s`` seconds.
 
@@ -49,6 +57,7 @@ class SqliteSpool:
         self._reactor = reactor
         self._ageing_s = ageing_s
         self._busy_s = busy_s
+        self._measure = measure
         self._held: ExitStack | None = None
 
     def open(self) -> None:
@@ -61,7 +70,7 @@ class SqliteSpool:
             except OSError as error:
                 raise SpoolRefused(reason=f"{self._path}: {error.strerror}") from error
             self._held = undo.pop_all()
-        self._writer = Writer(self._desk.work, reactor=self._reactor, name="smsd-spool-write")
+        self._writer = Writer(self._desk.work, reactor=self._reactor, name="smsd-spool-write", measure=self._measure)
         self._writer.start()
         self._readers = ThreadPool(1, 1, name="smsd-spool-read")
         self._readers.start()
@@ -115,10 +124,11 @@ class SqliteSpool:
         """Give ``lease`` back. Raises SpoolUnavailable once it is closed."""
         await self._submit(Release(leases=[lease]))
 
-    async def depth(self) -> Mapping[State, int]:
-        """How many messages are in each state, as of the last commit. Raises SpoolUnavailable once it is closed."""
-        self._check_open()
-        return self._desk.tally.states
+    async def standing(self) -> Standing:
+        """How much there is, as of the last commit. Raises SpoolUnavailable."""
+        tally = self._desk.tally
+        oldest = await self._read(self._reading.oldest, list(tally.in_line))
+        return Standing(depth=tally.depth, in_line=tally.in_line, recipients=tally.recipients, oldest=oldest)
 
     async def find(self, id: str) -> Message:
         """The message ``id`` as it is stored. Raises UnknownMessage and SpoolUnavailable."""

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import chain, islice
 from typing import Any, Final
@@ -37,7 +37,7 @@ _SELECT: Final = f"SELECT {', '.join(record.FIELDS)} FROM message"
 _IN_LINE: Final = "ready = 1 AND state = 'queued' AND priority = ? AND api_key = ?"
 _LINE: Final = f"{_SELECT} WHERE {_IN_LINE} ORDER BY seq"
 _IN_DOUBT: Final = f"{_SELECT} WHERE ready = 1 AND state = 'uncertain' ORDER BY priority, seq"
-_TO_ASK: Final = f"{_SELECT} WHERE ask_at <= ? AND state = 'sent' ORDER BY ask_at"
+_TO_ATTEND: Final = f"{_SELECT} WHERE state = ? AND attend_at <= ? ORDER BY attend_at"
 _WAKE: Final = """
     UPDATE message SET ready = 1 WHERE seq IN (
         SELECT seq FROM message WHERE ready = 0 AND priority = ? AND not_before <= ? ORDER BY not_before LIMIT ?
@@ -60,7 +60,7 @@ _UNCLAIM: Final = """
 #: The states that the index message_keep has as well.
 _FORGET: Final = """
     UPDATE message SET body = '', recipients = '[]', deliveries = '[]', history = '[]', error = '',
-        reference = '', callback_url = '', ask_at = NULL
+        reference = '', callback_url = '', attend_at = NULL
     WHERE seq IN (
         SELECT seq FROM message WHERE state IN ('sent', 'delivered', 'undelivered', 'expired', 'canceled')
         AND body <> '' AND changed_at < ? ORDER BY changed_at LIMIT ?
@@ -147,9 +147,9 @@ class Table:
         """The first ``limit`` uncertain messages whose time has come."""
         return list(islice(self._each(_IN_DOUBT, (), without), limit))
 
-    def to_ask(self, now: float, limit: int, *, without: Container[str]) -> list[Message]:
-        """The first ``limit`` messages that the provider is to be asked about at ``now`` (UTC epoch seconds)."""
-        return list(islice(self._each(_TO_ASK, (now,), without), limit))
+    def to_attend(self, state: State, now: float, limit: int, *, without: Container[str]) -> list[Message]:
+        """The first ``limit`` messages in ``state`` whose ``attend_at`` has come at ``now`` (UTC epoch seconds)."""
+        return list(islice(self._each(_TO_ATTEND, (state.value, now), without), limit))
 
     def _each(self, sql: str, values: Sequence[Any], without: Container[str]) -> Iterator[Message]:
         rows = self._connection.execute(sql, values)
@@ -167,6 +167,12 @@ class Table:
     def _lines(self, sql: str, at: float, limit: int) -> list[tuple[Priority, str]]:
         rows = self._connection.execute(sql, (at, limit)).fetchall()
         return [(Priority(priority), api_key) for priority, api_key in rows]
+
+    def oldest(self, lines: Iterable[tuple[Priority, str]]) -> float | None:
+        """Since when (UTC epoch seconds) the first of all in ``lines`` is in line; None when none is."""
+        sql = f"SELECT max(changed_at, not_before) FROM message WHERE {_IN_LINE} ORDER BY seq LIMIT 1"
+        firsts = [self._connection.execute(sql, (int(priority), key)).fetchone() for priority, key in lines]
+        return min((row[0] for row in firsts if row is not None), default=None)
 
     def before(self, message: Message) -> int | None:
         """How many in the line of ``message`` are before it; None if it is not in line."""
@@ -217,7 +223,7 @@ class Table:
 
     def count(self) -> Tally:
         """Every message counted: reads the whole table, about a second a million."""
-        states = dict(self._connection.execute("SELECT state, count(*) FROM message GROUP BY state"))
+        depth = self._connection.execute("SELECT state, priority, count(*) FROM message GROUP BY 1, 2")
         in_line = self._connection.execute(
             "SELECT priority, api_key, count(*) FROM message WHERE ready = 1 AND state = 'queued' GROUP BY 1, 2"
         )
@@ -225,7 +231,7 @@ class Table:
             "SELECT ifnull(sum(json_array_length(recipients)), 0) FROM message WHERE state = 'queued'"
         )
         return Tally(
-            states={state: states.get(state.value, 0) for state in State},
+            depth={(State(state), Priority(priority)): count for state, priority, count in depth},
             in_line={(Priority(priority), api_key): count for priority, api_key, count in in_line},
             recipients=recipients.fetchone()[0],
         )

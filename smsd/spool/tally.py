@@ -15,7 +15,7 @@ from smsd.spool.record import is_ready
 class Tally:
     """How many messages there are. Replaced after a commit, never changed: any thread may read it."""
 
-    states: Mapping[State, int]
+    depth: Mapping[tuple[State, Priority], int]
     in_line: Counts  #: queued, and their time has come; no zeros
     recipients: int  #: of all that are queued
 
@@ -24,13 +24,13 @@ class Draft:
     """A tally with the changes of a transaction that is not committed yet."""
 
     def __init__(self, tally: Tally) -> None:
-        self.states = Counter(tally.states)
+        self.depth = Counter(tally.depth)
         self.in_line = Counter(tally.in_line)
         self.recipients = tally.recipients
 
     def add(self, message: Message, count: int = 1, is_in_line: bool | None = None) -> None:
         """Count ``count`` more like ``message``; whether its time has come is read off it unless it is told."""
-        self.states[message.state] += count
+        self.depth[message.state, message.priority] += count
         if message.state is not State.QUEUED:
             return
         self.recipients += count * len(message.recipients)
@@ -43,6 +43,11 @@ class Draft:
         if not self.in_line[priority, api_key]:
             del self.in_line[priority, api_key]
 
+    @property
+    def queued(self) -> int:
+        """How many messages are queued."""
+        return sum(self.depth[State.QUEUED, priority] for priority in Priority)
+
     def tally(self) -> Tally:
         """The tally once the changes are committed."""
-        return Tally(states=self.states, in_line=self.in_line, recipients=self.recipients)
+        return Tally(depth=self.depth, in_line=self.in_line, recipients=self.recipients)

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 
 from smsd.core.errors import SpoolUnavailable
+from smsd.core.notice import Measure, Took, unmeasured
 
 T = TypeVar("T")
 
@@ -49,10 +50,12 @@ class Writer:
         *,
         reactor: IWriterReactor,
         name: str,
+        measure: Measure = unmeasured,
     ) -> None:
         """``work`` is called on the thread called ``name``; what it yields is answered at once."""
         self._work = work
         self._reactor = reactor
+        self._measure = measure
         self._thread = Thread(target=self._run, name=name, daemon=True)
         self._queue: SimpleQueue[list[Job[Any]]] = SimpleQueue()  # an empty list is the end
         self._batch: list[Job[Any]] = []
@@ -95,8 +98,11 @@ class Writer:
     def _run(self) -> None:
         try:
             while jobs := self._gather():
+                began = self._reactor.seconds()
                 for answers in self._work(jobs):
-                    self._reactor.callFromThread(self._answer, answers)
+                    now = self._reactor.seconds()
+                    self._reactor.callFromThread(self._answer, answers, now - began)
+                    began = now
         finally:
             self._reactor.callFromThread(self._end)
 
@@ -118,7 +124,8 @@ class Writer:
         return jobs
 
     # On the reactor's thread again.
-    def _answer(self, answers: Answers) -> None:
+    def _answer(self, answers: Answers, took_s: float) -> None:
+        self._measure(Took.COMMIT, took_s)
         for answer in answers:
             done = self._unanswered.popleft().done
             if isinstance(answer, Exception):

@@ -16,7 +16,7 @@ async def test_an_amendment_is_stored_and_counted(spool):
     canceled = await spool.amend("a", lambda stored: cancel(stored, 5.0))
     assert canceled.state is State.CANCELED
     assert await spool.find("a") == canceled
-    depth = await spool.depth()
+    depth = (await spool.standing()).states
     assert (depth[State.QUEUED], depth[State.CANCELED]) == (1, 1)
 
 
@@ -26,7 +26,7 @@ async def test_what_the_step_refuses_is_raised_and_nothing_changes(spool):
     with pytest.raises(NotAllowed):
         await spool.amend("a", lambda stored: revive(stored, 5.0))
     assert (await spool.find("a")).state is State.QUEUED
-    assert (await spool.depth())[State.QUEUED] == 1
+    assert (await spool.standing()).states[State.QUEUED] == 1
 
 
 @ensureDeferred

@@ -91,7 +91,7 @@ async def test_an_id_that_is_stored_already_keeps_the_whole_batch_out(spool, sms
     with pytest.raises(UnknownMessage):
         await spool.find(second.id)
     assert await spool.find(first.id) == first
-    assert (await spool.depth())[State.QUEUED] == 1
+    assert (await spool.standing()).states[State.QUEUED] == 1
 
 
 @ensureDeferred
@@ -99,7 +99,7 @@ async def test_an_id_that_comes_twice_in_a_batch_keeps_it_out(spool, sms):
     message = sms()
     with pytest.raises(ValueError, match="cannot hold this"):
         await spool.append([message, message], ROOM)
-    assert (await spool.depth())[State.QUEUED] == 0
+    assert (await spool.standing()).states[State.QUEUED] == 0
 
 
 @ensureDeferred
@@ -112,7 +112,7 @@ async def test_a_bad_append_spoils_no_other_at_the_same_time(spool, sms, now):
     )
     assert [is_done for is_done, _ in results] == [True] * 11 + [False] + [True] * 10
     assert [lease.message for lease in await spool.lease(now, 99)] == [stored, *good]
-    assert (await spool.depth())[State.QUEUED] == 21
+    assert (await spool.standing()).states[State.QUEUED] == 21
 
 
 @ensureDeferred
@@ -124,7 +124,7 @@ async def test_a_message_is_kept_though_its_client_has_left(spool, sms):
     await left
     await spool.append([sms()], ROOM)
     assert await spool.find(message.id) == message
-    assert (await spool.depth())[State.QUEUED] == 2
+    assert (await spool.standing()).states[State.QUEUED] == 2
 
 
 @ensureDeferred
@@ -154,5 +154,5 @@ async def test_the_limit_holds_however_many_come_at_once_and_is_all_or_nothing(s
     appends = [Deferred.fromCoroutine(spool.append([sms(), sms()], 9)) for _ in range(50)]
     results = await DeferredList(appends, consumeErrors=True)
     assert sum(is_done for is_done, _ in results) == 4
-    assert (await spool.depth())[State.QUEUED] == 8
+    assert (await spool.standing()).states[State.QUEUED] == 8
     assert {type(failure.value) for is_done, failure in results if not is_done} == {SpoolFull}

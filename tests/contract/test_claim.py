@@ -35,7 +35,7 @@ async def test_a_key_that_is_taken_keeps_nothing_more(spool, sms, now):
     with pytest.raises(Claimed) as taken:
         await spool.append([sms()], ROOM, claim(now, fingerprint="other"))
     assert taken.value.fingerprint == "f"
-    assert (await spool.depth())[State.QUEUED] == 1
+    assert (await spool.standing()).states[State.QUEUED] == 1
 
 
 @ensureDeferred
@@ -44,7 +44,7 @@ async def test_of_many_at_once_with_one_key_one_is_kept(spool, sms, now):
     results = await DeferredList(appends, consumeErrors=True)
     assert [is_done for is_done, _ in results].count(True) == 1
     assert {type(failure.value) for is_done, failure in results if not is_done} == {Claimed}
-    assert (await spool.depth())[State.QUEUED] == 1
+    assert (await spool.standing()).states[State.QUEUED] == 1
 
 
 @ensureDeferred

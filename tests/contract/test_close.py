@@ -27,7 +27,7 @@ async def test_everything_is_unavailable_once_closed(spool, sms, now):
         spool.lease(now, 1),
         spool.store(lease, message),
         spool.release(lease),
-        spool.depth(),
+        spool.standing(),
         spool.find(message.id),
     ):
         with pytest.raises(SpoolUnavailable, match="closed"):

@@ -15,21 +15,21 @@ def only(**counts):
 
 @ensureDeferred
 async def test_an_empty_spool_has_none_in_any_state(spool):
-    assert await spool.depth() == only()
+    assert (await spool.standing()).states == only()
 
 
 @ensureDeferred
 async def test_every_step_of_a_message_is_counted(spool, sms, now):
     await spool.append([sms(), sms(), sms()], ROOM)
-    assert await spool.depth() == only(queued=3)
+    assert (await spool.standing()).states == only(queued=3)
     first, second = await spool.lease(now, 2)
-    assert await spool.depth() == only(queued=3)
+    assert (await spool.standing()).states == only(queued=3)
     first = await spool.store(first, attrs.evolve(first.message, state=State.SENDING))
     second = await spool.store(second, attrs.evolve(second.message, state=State.SENDING))
-    assert await spool.depth() == only(queued=1, sending=2)
+    assert (await spool.standing()).states == only(queued=1, sending=2)
     await spool.store(first, attrs.evolve(first.message, state=State.SENT))
     await spool.store(second, attrs.evolve(second.message, state=State.QUEUED))
-    assert await spool.depth() == only(queued=2, sent=1)
+    assert (await spool.standing()).states == only(queued=2, sent=1)
 
 
 @ensureDeferred
@@ -39,11 +39,11 @@ async def test_a_settlement_that_was_lost_is_not_counted(spool, sms, now):
     await spool.store(lease, attrs.evolve(lease.message, state=State.EXPIRED))
     with pytest.raises(LeaseLost):
         await spool.store(lease, attrs.evolve(lease.message, state=State.SENDING))
-    assert await spool.depth() == only(expired=1)
+    assert (await spool.standing()).states == only(expired=1)
 
 
 @ensureDeferred
 async def test_what_was_answered_is_not_changed_by_what_follows(spool, sms):
-    before = await spool.depth()
+    before = (await spool.standing()).states
     await spool.append([sms()], ROOM)
     assert before == only()

@@ -26,7 +26,7 @@ async def test_recipients_are_charged_until_the_window_ends(spool, sms, now):
     with pytest.raises(QuotaExceeded) as exceeded:
         await spool.append([at(sms(recipients=MANY), now + 10)], ROOM, None, [RATE, DAILY])
     assert (exceeded.value.name, exceeded.value.retry_after_s) == ("daily", 86390)
-    assert (await spool.depth())[State.QUEUED] == 1
+    assert (await spool.standing()).states[State.QUEUED] == 1
     place = await spool.append([at(sms(), now + 60)], ROOM, None, [RATE, DAILY])
     assert [each.used for each in place.usages] == [1, 5]
 

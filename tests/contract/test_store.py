@@ -111,7 +111,7 @@ async def test_of_two_settlements_at_once_the_first_counts(spool, sms, now):
     results = await DeferredList([Deferred.fromCoroutine(spool.store(lease, end)) for end in ends], consumeErrors=True)
     assert [is_done for is_done, _ in results] == [True, False]
     assert await spool.find(lease.message.id) == ends[0]
-    depth = await spool.depth()
+    depth = (await spool.standing()).states
     assert (depth[State.EXPIRED], depth[State.CANCELED], depth[State.QUEUED]) == (1, 0, 0)
 
 
@@ -137,5 +137,5 @@ async def test_appends_and_settlements_at_once_do_not_disturb_each_other(spool, 
     results = await gatherResults(calls)
     # One goes and one comes, in groups: at no moment fewer than 49 or more than 99 are ahead.
     assert all(49 <= place.first <= 99 for place in results[1::2])
-    depth = await spool.depth()
+    depth = (await spool.standing()).states
     assert (depth[State.QUEUED], depth[State.EXPIRED]) == (50, 50)

@@ -91,14 +91,14 @@ async def test_forgetting_is_done_in_steps_and_takes_incoming_messages_too(spool
 
 @ensureDeferred
 async def test_what_was_sent_is_handed_out_when_it_is_to_be_asked_for(spool, sms, now):
-    late = await in_state(spool, sms(), State.SENT, ask_at=now + 20)
-    soon = await in_state(spool, sms(), State.SENT, ask_at=now + 10)
+    late = await in_state(spool, sms(), State.SENT, attend_at=now + 20)
+    soon = await in_state(spool, sms(), State.SENT, attend_at=now + 10)
     await in_state(spool, sms(), State.SENT)
     assert await spool.lease(now + 9, 9, State.SENT) == []
     [lease] = await spool.lease(now + 10, 9, State.SENT)
     assert lease.message == soon
     assert ids(await spool.lease(now + 30, 9, State.SENT)) == [late.id]
-    await spool.store(lease, attrs.evolve(soon, ask_at=now + 40))
+    await spool.store(lease, attrs.evolve(soon, attend_at=now + 40))
     assert await spool.lease(now + 39, 9, State.SENT) == []
     assert ids(await spool.lease(now + 40, 9, State.SENT)) == [soon.id]
 

@@ -60,7 +60,7 @@ def main() -> None:
         reactor=reactor,
         now=time.time,
         draw=random.random,
-        engine=lambda settings, reactor: CrashingEngine(engine_for(settings, reactor), sys.argv[1]),
+        engine=lambda *given: CrashingEngine(engine_for(*given), sys.argv[1]),
     )
     daemon.startService()
     reactor.run()

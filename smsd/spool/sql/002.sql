@@ -1,10 +1,10 @@
 -- Where changes of state are posted, when the provider is asked, and what waits for an operator.
 ALTER TABLE message ADD COLUMN callback_url TEXT NOT NULL DEFAULT '';   -- empty: nowhere
-ALTER TABLE message ADD COLUMN ask_at REAL;                             -- when the provider is next asked; NULL: never
+ALTER TABLE message ADD COLUMN attend_at REAL;                             -- when it is asked for (sent) or archived (dead); NULL: never
 ALTER TABLE message ADD COLUMN is_held INTEGER NOT NULL DEFAULT 0;      -- 1: waits for an operator's word
 
--- Messages that the provider has, and is asked about, by when.
-CREATE INDEX message_ask ON message (ask_at) WHERE ask_at IS NOT NULL;
+-- Messages that were sent and are asked for, or that are dead and not archived yet, by when.
+CREATE INDEX message_attend ON message (state, attend_at) WHERE attend_at IS NOT NULL;
 
 -- The line, by API key as well: the keys take turns within a priority.
 DROP INDEX message_in_line;

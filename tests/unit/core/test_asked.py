@@ -19,41 +19,41 @@ def told(status: DeliveryStatus, recipient: Msisdn = ONE) -> Report:
 
 
 def test_what_is_sent_is_asked_for_an_hour_later() -> None:
-    assert SENT.ask_at == 101.0 + ASK_EVERY_S
+    assert SENT.attend_at == 101.0 + ASK_EVERY_S
     silent = settle(SENDING, Unanswered(reason="read timeout"), 120.0, POLICY, 0.5)
-    assert silent.ask_at is None
+    assert silent.attend_at is None
     found = clear_up(silent, Found(provider_id="p1"), 130.0, POLICY, doubted_s=10.0, draw=0.5)
-    assert found.ask_at == 130.0 + ASK_EVERY_S
+    assert found.attend_at == 130.0 + ASK_EVERY_S
 
 
 def test_a_verdict_of_its_own_accord_ends_the_asking() -> None:
     partly = reported(SENT, told(DeliveryStatus.DELIVERED), 300.0)
-    assert (partly.state, partly.ask_at) == (State.SENT, SENT.ask_at)
+    assert (partly.state, partly.attend_at) == (State.SENT, SENT.attend_at)
     whole = reported(partly, told(DeliveryStatus.DELIVERED, OTHER), 301.0)
-    assert (whole.state, whole.ask_at) == (State.DELIVERED, None)
+    assert (whole.state, whole.attend_at) == (State.DELIVERED, None)
 
 
 def test_all_that_the_provider_tells_at_once_is_one_step() -> None:
     answer = (told(DeliveryStatus.DELIVERED), told(DeliveryStatus.EXPIRED, OTHER))
     after = asked(SENT, answer, 3701.0)
-    assert (after.state, after.ask_at, len(after.deliveries)) == (State.UNDELIVERED, None, 2)
+    assert (after.state, after.attend_at, len(after.deliveries)) == (State.UNDELIVERED, None, 2)
 
 
 def test_without_a_verdict_it_is_asked_again_in_an_hour() -> None:
     for answer in ((), (told(DeliveryStatus.BUFFERED),), LookupFailed(reason="503")):
         after = asked(SENT, answer, 4000.0)
-        assert (after.state, after.ask_at) == (State.SENT, 4000.0 + ASK_EVERY_S)
+        assert (after.state, after.attend_at) == (State.SENT, 4000.0 + ASK_EVERY_S)
 
 
 def test_after_a_day_it_is_asked_no_more() -> None:
-    assert asked(SENT, (), 101.0 + ASK_FOR_S - 1).ask_at is not None
+    assert asked(SENT, (), 101.0 + ASK_FOR_S - 1).attend_at is not None
     over = asked(SENT, (), 101.0 + ASK_FOR_S)
-    assert (over.state, over.ask_at) == (State.SENT, None)
+    assert (over.state, over.attend_at) == (State.SENT, None)
 
 
 def test_the_day_begins_when_it_is_known_to_be_sent() -> None:
     late = attrs.evolve(SENT, changed_at=500_000.0)  # found, days after the attempt
-    assert asked(late, (), 503_600.0).ask_at == 507_200.0
+    assert asked(late, (), 503_600.0).attend_at == 507_200.0
 
 
 def test_what_was_settled_meanwhile_stays_as_it_is() -> None:

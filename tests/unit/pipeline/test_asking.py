@@ -48,7 +48,7 @@ def test_a_report_that_never_comes_is_asked_for_after_an_hour() -> None:
     world, id = an_hour_after_it_was_sent()
     world.gateway.tellings = iter([(told(DeliveryStatus.DELIVERED),)])
     world.pass_time(10.0)
-    assert (world.found(id).state, world.found(id).ask_at) == (State.DELIVERED, None)
+    assert (world.found(id).state, world.found(id).attend_at) == (State.DELIVERED, None)
     assert kinds(world) == [What.ATTEMPT, What.SENT, What.DELIVERED]
     world.pass_time(3 * HOUR, step_s=5.0)
     assert len(world.gateway.asks) == 1
@@ -69,7 +69,7 @@ def test_without_a_verdict_it_is_asked_for_once_an_hour_for_a_day() -> None:
     times = [at for at, _ in world.gateway.asks]
     assert len(times) == 24
     assert all(HOUR <= later - at < HOUR + 60 for at, later in pairwise(times))
-    assert (world.found(id).state, world.found(id).ask_at) == (State.SENT, None)
+    assert (world.found(id).state, world.found(id).attend_at) == (State.SENT, None)
     assert kinds(world) == [What.ATTEMPT, What.SENT]
 
 
@@ -106,7 +106,7 @@ def test_a_report_on_one_recipient_that_comes_meanwhile_is_not_lost() -> None:
 
 def test_no_more_than_ten_are_asked_for_in_a_second_and_none_twice() -> None:
     world = World(rate=1.0, exchanges=[Exchange(0.01, 0.01)])
-    ids = world.post(100, state=State.SENT, gateway="test", ask_at=1.0)
+    ids = world.post(100, state=State.SENT, gateway="test", attend_at=1.0)
     world.start()
     world.pass_time(20.0)
     assert sorted(id for _, id in world.gateway.asks) == ids
@@ -115,8 +115,8 @@ def test_no_more_than_ten_are_asked_for_in_a_second_and_none_twice() -> None:
 
 def test_the_longest_due_is_asked_for_first() -> None:
     world = World(rate=1.0, exchanges=[Exchange(0.01, 0.01)])
-    (late,) = world.post(state=State.SENT, gateway="test", ask_at=2.0)
-    (soon,) = world.post(state=State.SENT, gateway="test", ask_at=1.0)
+    (late,) = world.post(state=State.SENT, gateway="test", attend_at=2.0)
+    (soon,) = world.post(state=State.SENT, gateway="test", attend_at=1.0)
     world.clock.advance(3.0)
     world.start()
     world.pass_time(2.0)
@@ -125,11 +125,11 @@ def test_the_longest_due_is_asked_for_first() -> None:
 
 def test_what_went_by_a_gateway_that_is_gone_is_asked_for_later() -> None:
     world = World(rate=1.0, exchanges=[Exchange(0.01, 0.01)])
-    (id,) = world.post(state=State.SENT, gateway="gone", ask_at=1.0)
+    (id,) = world.post(state=State.SENT, gateway="gone", attend_at=1.0)
     world.start()
     world.pass_time(3.0)
     assert world.gateway.asks == []
-    assert HOUR < (world.found(id).ask_at or 0.0) < HOUR + 3.0
+    assert HOUR < (world.found(id).attend_at or 0.0) < HOUR + 3.0
 
 
 def test_a_slow_answer_holds_up_no_send() -> None:
@@ -168,7 +168,7 @@ class FullDisk(MemorySpool):
 def test_what_could_not_be_written_down_is_told_of_and_asked_for_again() -> None:
     spool = FullDisk()
     world = World(rate=1.0, exchanges=[Exchange(0.01, 0.01)], spool=spool)
-    (id,) = world.post(state=State.SENT, gateway="test", ask_at=1.0)
+    (id,) = world.post(state=State.SENT, gateway="test", attend_at=1.0)
     world.gateway.tellings = cycle([(told(DeliveryStatus.DELIVERED),)])
     spool.is_full = True
     world.start()

@@ -31,7 +31,7 @@ async def test_a_hundred_may_wait_and_no_more():
     assert (await spool.append([sms(), sms()], ROOM)).first == 98
     with pytest.raises(SpoolFull):
         await spool.append([sms()], ROOM)
-    assert (await spool.depth())[State.QUEUED] == 100
+    assert (await spool.standing()).states[State.QUEUED] == 100
 
 
 @ensureDeferred
@@ -54,7 +54,7 @@ async def test_the_latest_that_are_done_can_be_found_and_older_ones_are_forgotte
     with pytest.raises(UnknownMessage):
         await spool.find(messages[0].id)
     assert [(await spool.find(each.id)).state for each in messages[1:]] == [State.EXPIRED] * 2
-    assert (await spool.depth())[State.EXPIRED] == 2
+    assert (await spool.standing()).states[State.EXPIRED] == 2
 
 
 @ensureDeferred

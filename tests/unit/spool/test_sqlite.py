@@ -125,7 +125,7 @@ async def test_what_was_being_sent_when_the_daemon_died_is_uncertain(start):
     assert [(event.at, event.state, event.what) for event in found.history] == [
         (NOW + 60, State.UNCERTAIN, What.INTERRUPTED)
     ]
-    depth = await spool.depth()
+    depth = (await spool.standing()).states
     assert {state: n for state, n in depth.items() if n} == dict.fromkeys(
         [State.QUEUED, State.UNCERTAIN, State.SENT], 1
     )
@@ -165,7 +165,7 @@ async def test_a_full_disk_fails_every_call_and_changes_nothing(start, path):
     spool = start()
     await spool.append([sms(), sms()], ROOM)
     [lease, _] = await spool.lease(NOW, 2)
-    before = await spool.depth()
+    before = (await spool.standing()).states
     refused = [sms() for _ in range(10)]
     with full_disk(path):
         calls = [spool.append([each], ROOM) for each in refused] + [
@@ -173,7 +173,7 @@ async def test_a_full_disk_fails_every_call_and_changes_nothing(start, path):
         ]
         results = await DeferredList([Deferred.fromCoroutine(call) for call in calls], consumeErrors=True)
         assert [type(failure.value) for _, failure in results] == [SpoolUnavailable] * 11
-        assert await spool.depth() == before
+        assert (await spool.standing()).states == before
     for each in refused:
         with pytest.raises(UnknownMessage):
             await spool.find(each.id)

@@ -1,0 +1,1 @@
+"""Keeps dead letters beyond the spool."""

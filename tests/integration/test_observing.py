@@ -1,0 +1,182 @@
+"""The daemon with everything that watches it: what it tells, and that nothing of it is ever in the way."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import pytest_twisted
+import requests
+from moto.server import ThreadedMotoServer
+from prometheus_client.parser import text_string_to_metric_families
+from twisted.internet.threads import deferToThread
+
+from tests.integration.daemon import SMS, free_port, until
+from tests.integration.provider import UNPROCESSABLE, WRONG_KEY
+from tests.integration.sentry_server import SentryServer
+
+AWS = {"AWS_ACCESS_KEY_ID": "an-id", "AWS_SECRET_ACCESS_KEY": "a-secret", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@pytest.fixture
+def sentry() -> Iterator[SentryServer]:
+    server = SentryServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def agent() -> Iterator[socket.socket]:
+    """Where Datadog's agent would listen."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.setblocking(False)
+        yield listening
+
+
+@pytest.fixture
+def s3() -> Iterator[str]:
+    """The address of a look-alike of S3 that has the bucket ``letters``."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    url = f"http://127.0.0.1:{port}"
+    client(url).create_bucket(Bucket="letters")
+    yield url
+    requests.post(f"{url}/moto-api/reset", timeout=60)
+    server.stop()
+
+
+def client(url: str) -> Any:
+    session = boto3.session.Session(
+        aws_access_key_id="an-id", aws_secret_access_key="a-secret", region_name="us-east-1"
+    )
+    return session.client("s3", endpoint_url=url)
+
+
+def letters(url: str) -> list[str]:
+    return [each["Key"] for each in client(url).list_objects_v2(Bucket="letters").get("Contents", [])]
+
+
+def datagrams(agent: socket.socket) -> str:
+    """All that came in until now."""
+    found = []
+    while True:
+        try:
+            found.append(agent.recv(65536).decode())
+        except BlockingIOError:
+            return "\n".join(found)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_refused_message_is_found_in_s3_in_sentry_and_in_datadog(
+    daemon: Any, provider: Any, sentry: SentryServer, agent: socket.socket, s3: str
+) -> None:
+    provider.script([UNPROCESSABLE])
+    server = daemon(rate="20", archive="s3://letters/here")
+    server.environment |= AWS | {
+        "AWS_ENDPOINT_URL": s3,
+        "SENTRY_DSN": sentry.dsn,
+        "DD_AGENT_HOST": "127.0.0.1",
+        "DD_DOGSTATSD_PORT": str(agent.getsockname()[1]),
+    }
+    await server.start()
+    id = await server.accepted()
+    event = await deferToThread(sentry.event)
+    assert event["tags"]["id"] == id
+    assert SMS["message"] not in json.dumps(event)
+    assert str(SMS["recipient"]) not in json.dumps(event)
+    [key] = await until(lambda: deferToThread(letters, s3), "the letter is there")
+    assert key.startswith("here/dead/")
+    assert key.endswith(f"{id}.json")
+    letter = json.loads(client(s3).get_object(Bucket="letters", Key=key)["Body"].read())
+    assert (letter["id"], letter["message"]) == (id, SMS["message"])
+    assert "no (correct) recipients found" in letter["error"]
+    seen: list[str] = []
+    await until(lambda: seen.append(datagrams(agent)) or "smsd.dead:1" in "\n".join(seen), "it is counted")
+    assert await server.terminate() == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_everything_that_watches_may_be_away_and_the_messages_go_on(daemon: Any, provider: Any) -> None:
+    nobody = free_port()
+    server = daemon(rate="100", archive="s3://letters")
+    server.environment |= AWS | {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{nobody}",
+        "SENTRY_DSN": f"http://public@127.0.0.1:{nobody}/1",
+        "DD_AGENT_HOST": "127.0.0.1",
+        "DD_DOGSTATSD_PORT": str(nobody),
+    }
+    provider.script([UNPROCESSABLE] * 3)
+    await server.start()
+    assert (await server.post([SMS] * 500)).code == 200
+    await until(lambda: len(provider.stored) == 497, "all are sent")
+    assert await server.terminate() == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_letter_waits_in_the_spool_for_an_archive_that_is_away_also_after_a_kill(
+    daemon: Any, provider: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "letters"
+    folder.write_text("not a folder")
+    provider.script([UNPROCESSABLE])
+    server = daemon(rate="20", archive=f"file://{folder}")
+    await server.start()
+    id = await server.accepted()
+    await until(lambda: "The archive cannot be used" in server.output.read_text(), "it says that it cannot")
+    await server.kill()
+    folder.unlink()
+    await server.start()
+    [letter] = await until(lambda: list(folder.rglob("*.json")), "the letter is there")
+    assert letter.name == f"{id}.json"
+
+
+@pytest_twisted.ensureDeferred
+async def test_metrics_parse_and_count(daemon: Any, provider: Any) -> None:
+    server = daemon(rate="20")
+    await server.start()
+    await server.accepted()
+    await until(lambda: provider.stored, "it is sent")
+
+    async def values() -> dict[str, float]:
+        text = await (await server.get("/metrics")).text()
+        samples = [each for family in text_string_to_metric_families(text) for each in family.samples]
+        return {each.name + "".join(sorted(each.labels.values())): each.value for each in samples}
+
+    async def is_sent() -> bool:
+        return (await values()).get("smsd_depthnormalsent") == 1
+
+    await until(is_sent, "it shows")
+    found = await values()
+    assert found["smsd_accepted_totaltester"] == 1
+    assert found["smsd_sent_totalmessagebirdtester"] == 1
+    assert found["smsd_accept_seconds_count"] == 1
+    assert found["smsd_commit_seconds_count"] >= 3
+    assert found["smsd_throttle_wait_seconds_count"] == 1
+    assert found["smsd_pace_allowed"] == 20
+
+
+@pytest_twisted.ensureDeferred
+async def test_ready_tells_each_check(daemon: Any, provider: Any) -> None:
+    provider.script([WRONG_KEY] * 50)
+    server = daemon(rate="20")
+    await server.start()
+    response = await server.get("/ready")
+    assert response.code == 200
+    told = await response.json()
+    assert told["checks"]["provider"] == told["checks"]["spool"] == told["checks"]["clock"] == "ok"
+    await server.accepted()
+
+    async def is_held() -> bool:
+        return (await server.get("/ready")).code == 503
+
+    await until(is_held, "it is held")
+    told = await (await server.get("/ready")).json()
+    assert "incorrect access_key" in told["checks"]["provider"]
+    assert told["checks"]["accepting"] == "ok"
+    assert os.path.exists(server.spool)
