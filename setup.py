@@ -6,6 +6,8 @@ from setuptools import find_packages, setup
 
 #: What is only needed with the setting that it is for.
 EXTRAS = {
+    # Young, and so held to one minor version: see smsd/gateway/bird_http.py and bird_events.py.
+    "bird": ["httpx>=0.27", "messagebird-sdk>=0.106,<0.107"],
     "datadog": ["datadog>=0.50"],
     "s3": ["boto3>=1.36"],
     "sentry": ["sentry-sdk>=2.20,<3"],

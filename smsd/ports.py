@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence, Set
 
 import attrs
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 from smsd.core.callback import Callback
 from smsd.core.claim import Claim, Claimed
@@ -164,6 +164,10 @@ class IEngine(IInbox, IOutbox, ILedger, ICallbackQueue):
 class IGateway(Interface):
     """A provider of SMS."""
 
+    repeatable_s: float = Attribute(
+        "Seconds from the first attempt for which the same message, sent again, is known for the same; 0: never."
+    )
+
     async def send(message: Message) -> Outcome:
         """Ask the provider, once, to take ``message``; whatever happens is an Outcome, never an exception."""
 
@@ -179,6 +183,8 @@ class IGateway(Interface):
 
 class IThrottle(Interface):
     """Guards the rate that was agreed with the provider."""
+
+    pace: float = Attribute("Requests a second that it lets through as things are, never more than was agreed.")
 
     async def take() -> int:
         """Wait for a permit to send one request; the answer names it."""

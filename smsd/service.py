@@ -17,10 +17,8 @@ from smsd.api.routes import POST_SMS, Api
 from smsd.api.site import quick_site, site
 from smsd.core.notice import Measure
 from smsd.core.quota import quotas_of
-from smsd.dispatch import Callbacks, Dispatch, IDaemonReactor
 from smsd.gateway.webhook import inbound, public_url, status_report, verify
 from smsd.listening import address_of, close, listen
-from smsd.observing import Archive, Observing
 from smsd.pipeline.arrival import Arrivals
 from smsd.pipeline.ids import Ids
 from smsd.pipeline.incoming import Incoming
@@ -35,6 +33,11 @@ from smsd.settings import SANDBOX_KEY, Settings
 from smsd.settings.types import MemorySpoolUrl, SqliteSpoolUrl
 from smsd.spool.memory import MemorySpool
 from smsd.spool.sqlite import SqliteSpool
+from smsd.wiring.callbacks import Callbacks
+from smsd.wiring.dispatch import Dispatch
+from smsd.wiring.observing import Archive, Observing
+from smsd.wiring.providers import Providers, bird_events
+from smsd.wiring.reactor import IDaemonReactor
 
 
 def engine_for(settings: Settings, reactor: IDaemonReactor, measure: Measure) -> IEngine:
@@ -76,7 +79,8 @@ class Daemon(Service):
         self._observing = Observing(settings=settings, reactor=self._reactor, now=self._now)
         self._archive = Archive(settings=settings, reactor=self._reactor)
         reporter = self._observing.fanout
-        url = settings.messagebird_url or self._start_sandbox()
+        url = self._start_sandbox() if settings.sandboxed else settings.messagebird_url
+        providers = Providers(settings=settings, url=url, reactor=self._reactor, now=self._now, reporter=reporter)
         self._store = self._engine_for(settings, self._reactor, self._observing.measure)
         told: Mapping[str, Any] = {
             "settings": settings,
@@ -87,7 +91,7 @@ class Daemon(Service):
         }
         self._dispatch = Dispatch(
             store=self._store,
-            url=url,
+            providers=providers,
             measure=self._observing.measure,
             archive=self._archive.archive,
             **told,
@@ -117,7 +121,7 @@ class Daemon(Service):
         self._callbacks.start()
         self._upkeep.start()
         self._log.info("listening on {address}, spool {spool}", address=address, spool=settings.spool)
-        if settings.sandboxed:
+        if settings.sandboxed and url is not None:
             key = settings.api_keys[0].key.reveal()
             welcome(daemon=address, sandbox=url, data=str(settings.spool), api_key=key)
 
@@ -155,6 +159,7 @@ class Daemon(Service):
                 read_report=status_report,
                 read_inbound=inbound,
                 verify=self._verify,
+                bird=bird_events(self._settings),
             ),
             allow_private=self._settings.callback_private,
             keyring=Keyring({each.name: each.key.reveal().encode() for each in self._settings.api_keys}),
@@ -200,5 +205,5 @@ class Daemon(Service):
         )
 
     def _provider_trouble(self) -> str:
-        reason = self._dispatch.hold.reason
+        reason = self._dispatch.trouble
         return f"The provider takes nothing: {reason}" if reason else ""

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from twisted.web.iweb import IRequest
+from werkzeug.exceptions import NotFound
 
 from smsd.api.problems import Answer, ok
 from smsd.api.validation import read_json
@@ -20,6 +21,13 @@ class Verify(Protocol):
         """Check the ``MessageBird-Signature-JWT`` of a request for ``uri`` (path and query) with ``body``."""
 
 
+class Signed(Protocol):
+    """Reads events that carry their signature in their headers."""
+
+    def read(self, headers: Mapping[str, str], body: bytes) -> Report | Inbound | None:
+        """What an event says; None when it is of no concern. Raises BadSignature and BadReport."""
+
+
 class Hooks:
     """The provider's webhooks."""
 
@@ -31,8 +39,10 @@ class Hooks:
         read_report: Callable[[Mapping[str, object]], Report],
         read_inbound: Callable[[Mapping[str, object]], Inbound],
         verify: Verify,
+        bird: Signed | None,
     ) -> None:
-        """``read_report`` and ``read_inbound`` read a call's fields, and raise BadReport."""
+        """``read_report`` and ``read_inbound`` read a call's fields, and raise BadReport; ``bird`` reads its events."""
+        self._bird = bird
         self._reports = reports
         self._incoming = incoming
         self._read_report = read_report
@@ -47,6 +57,21 @@ class Hooks:
     async def inbound(self, request: IRequest) -> Answer:
         """Take an incoming message. Raises BadSignature, BadReport and SpoolUnavailable."""
         await self._incoming.take(self._read_inbound(self._verified(request)))
+        return Answer(code=200, body=ok("Thank you"))
+
+    async def event(self, request: IRequest) -> Answer:
+        """Take an event of Bird's. Raises NotFound without its secret, and what the others raise."""
+        if self._bird is None:
+            raise NotFound
+        given = request.requestHeaders.getAllRawHeaders()
+        headers = {name.decode("latin-1").lower(): values[0].decode("latin-1") for name, values in given}
+        match self._bird.read(headers, request.content.read()):
+            case Report() as report:
+                await self._reports.take(report)
+            case Inbound() as inbound:
+                await self._incoming.take(inbound)
+            case None:
+                pass
         return Answer(code=200, body=ok("Thank you"))
 
     def _verified(self, request: IRequest) -> dict[str, Any]:

@@ -161,6 +161,11 @@ class Api:
         """Take an incoming message from the provider; its signature is its key."""
         return _answered(request, await self._hooks.inbound(request))
 
+    @app.route("/bird/events", methods=["POST"])
+    async def bird_event(self, request: IRequest) -> bytes:
+        """Take an event from the provider's successor; its signature is its key."""
+        return _answered(request, await self._hooks.event(request))
+
     @app.route("/health", methods=["GET"])
     def get_health(self, request: IRequest) -> bytes:
         """Say that the process works; open to all."""

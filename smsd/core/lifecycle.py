@@ -23,7 +23,8 @@ class State(enum.Enum):
 #: The whole life of a message. What is not listed is not allowed.
 TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     # To sent without sending: a status report shows that the provider has it after all.
-    State.QUEUED: frozenset({State.SENDING, State.SENT, State.EXPIRED, State.CANCELED}),
+    # To uncertain without sending: it was to be repeated where it may be already, and that cannot be done any more.
+    State.QUEUED: frozenset({State.SENDING, State.SENT, State.UNCERTAIN, State.EXPIRED, State.CANCELED}),
     State.SENDING: frozenset({State.SENT, State.QUEUED, State.DEAD, State.UNCERTAIN}),
     State.UNCERTAIN: frozenset({State.SENT, State.QUEUED, State.DEAD}),
     State.SENT: frozenset({State.DELIVERED, State.UNDELIVERED}),

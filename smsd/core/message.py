@@ -35,9 +35,11 @@ class What(enum.Enum):
     FOUND = "found"  #: the provider has it, as it turned out
     POSTPONED = "postponed"  #: not now, says the provider
     REFUSED = "refused"  #: never, says the provider
+    PARTLY_REFUSED = "partly refused"  #: never to some of its recipients, says the provider: to the others once more
     OUT_OF_TRIES = "out of tries"
     UNANSWERED = "unanswered"  #: the provider may have it
     INTERRUPTED = "interrupted"  #: the same, because its sender died
+    REPEATED = "repeated"  #: it may be sent again: the provider would know it for the same
     NOT_FOUND = "not found"  #: the provider does not have it: once more
     UNTOLD = "cannot be told"  #: the provider cannot tell whether it has it: once more
     HELD_BACK = "held back"  #: the provider takes nothing from us; the message is not at fault
@@ -88,6 +90,9 @@ class Message:
     gateway: str = ""  #: the name of the gateway that the last attempt went to
     attempts: int = 0  #: how often the provider was asked to take it
     attempted_at: float | None = None  #: UTC epoch seconds; when the last attempt began
+    #: UTC epoch seconds; when the first of those attempts began that may all have been the same one: where a provider
+    #: knows a repeat, they are. None once the provider surely does not have it, or is asked.
+    tried_since: float | None = None
     sent_at: float | None = None  #: UTC epoch seconds; when the provider said that it took it
     provider_id: str = ""  #: theirs
     deliveries: tuple[Delivery, ...] = ()  #: what status reports told, one a recipient, by number
@@ -95,6 +100,17 @@ class Message:
     is_held: bool = False  #: whether it waits for an operator's word, and not for its turn
     error: str = ""  #: why it is not sent, in the provider's words
     history: tuple[Event, ...] = ()  #: oldest first, at most MAX_HISTORY
+
+    @property
+    def is_repeat(self) -> bool:
+        """Whether it waits to be sent again to the gateway that may have it: to no other, and as it was."""
+        return self.state is State.QUEUED and self.tried_since is not None
+
+    @property
+    def remaining(self) -> tuple[Msisdn, ...]:
+        """Its recipients but for those that the provider refused before it took the others."""
+        refused = {each.recipient for each in self.deliveries}
+        return tuple(each for each in self.recipients if each not in refused)
 
     def is_open(self) -> bool:
         """Whether the daemon still owes it something."""

@@ -2,6 +2,8 @@
 
 import attrs
 
+from smsd.core.address import Msisdn
+
 
 @attrs.frozen(kw_only=True)
 class Accepted:
@@ -33,12 +35,20 @@ class Refused:
 
 
 @attrs.frozen(kw_only=True)
+class PartlyRefused:
+    """The provider surely does not have the message, and would take it but for some of its recipients."""
+
+    reasons: tuple[tuple[Msisdn, str], ...]  #: whom it refuses, and why in its words
+
+
+@attrs.frozen(kw_only=True)
 class Unanswered:
     """The provider may or may not have the message."""
 
     reason: str
     late: bool = False  #: the request may still be on its way (a timeout, not a cut)
     retry_after_s: float = 0.0  #: seconds it asked us to wait
+    repeatable: bool = True  #: whether the same request again may bring the answer, where a provider knows a repeat
 
 
 @attrs.frozen(kw_only=True)
@@ -48,7 +58,7 @@ class HeldOff:
     reason: str
 
 
-Outcome = Accepted | Postponed | Throttled | Refused | Unanswered | HeldOff
+Outcome = Accepted | Postponed | Throttled | Refused | PartlyRefused | Unanswered | HeldOff
 
 
 @attrs.frozen(kw_only=True)

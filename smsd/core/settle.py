@@ -1,11 +1,13 @@
 """Decides what becomes of a message, given what the provider said."""
 
 import enum
+from collections.abc import Sequence
 from typing import Final, assert_never
 
 import attrs
 
 from smsd.core import report as reports
+from smsd.core.address import Msisdn
 from smsd.core.errors import NotAllowed, StillSending
 from smsd.core.lifecycle import OPEN, State, advance
 from smsd.core.message import MAX_HISTORY, Event, Message, What
@@ -17,12 +19,13 @@ from smsd.core.outcome import (
     LookupResult,
     NotFound,
     Outcome,
+    PartlyRefused,
     Postponed,
     Refused,
     Throttled,
     Unanswered,
 )
-from smsd.core.report import DeliveryStatus, Report
+from smsd.core.report import Delivery, DeliveryStatus, Report
 from smsd.core.retry import Backoff
 
 #: Seconds after which a lookup that keeps failing is called "cannot be told".
@@ -61,11 +64,14 @@ def begin(message: Message, now: float, gateway: str) -> Message:
         gateway=gateway,
         attempts=message.attempts + 1,
         attempted_at=now,
+        tried_since=now if message.tried_since is None else message.tried_since,
     )
 
 
 def expire(message: Message, now: float) -> Message:
-    """The message once its validity has ended."""
+    """The message once its validity has ended; uncertain when the provider may have it."""
+    if message.is_repeat:
+        return doubt(message, now)
     return _move(message, State.EXPIRED, now, What.EXPIRED, error="its validity ended while it waited")
 
 
@@ -77,25 +83,63 @@ def expire_held(message: Message, now: float) -> Message:
 
 
 def cancel(message: Message, now: float) -> Message:
-    """The message once it was called back. Raises NotAllowed when it no longer waits."""
+    """The message once it was called back. Raises NotAllowed when it no longer waits, or the provider may have it."""
+    if message.is_repeat:
+        raise NotAllowed(state=State.UNCERTAIN.value, wanted=State.CANCELED.value)
     return _move(message, State.CANCELED, now, What.CANCELED)
 
 
 def revive(message: Message, now: float) -> Message:
     """A dead message put back into the queue with a fresh set of tries. Raises NotAllowed when it is not dead."""
-    return attrs.evolve(_move(message, State.QUEUED, now, What.REPLAYED), attempts=0, valid_until=None)
+    again = _move(message, State.QUEUED, now, What.REPLAYED)
+    return attrs.evolve(again, attempts=0, valid_until=None, tried_since=None, deliveries=())
+
+
+def doubt(message: Message, now: float) -> Message:
+    """A repeat that cannot be sent: its gateway is asked for it instead. Raises NotAllowed when it is no repeat."""
+    if not message.is_repeat:
+        raise NotAllowed(state=message.state.value, wanted=State.UNCERTAIN.value)
+    return _asked(message, now, message.error)
+
+
+def is_repeatable(message: Message, now: float, policy: Policy, window_s: float) -> bool:
+    """Whether an uncertain message may go again at ``now``: the provider would know it for the one it may have.
+
+    It does so for ``window_s`` seconds from the first attempt (0: it never does).
+    """
+    if message.tried_since is None or message.is_stale(now) or _out_of_tries(message, policy):
+        return False
+    # A clock that was set back tells nothing of how old the first attempt is.
+    return message.tried_since <= now < message.tried_since + window_s
+
+
+def repeat(message: Message, now: float, policy: Policy, draw: float) -> Message:
+    """An uncertain message, put back into the queue to be sent as it was; ``draw`` is uniform in [0, 1)."""
+    wait_s = policy.backoff.delay_s(message.attempts, draw)
+    return _move(message, State.QUEUED, now, What.REPEATED, error=message.error, wait_s=wait_s)
 
 
 def settle(message: Message, outcome: Outcome, now: float, policy: Policy, draw: float) -> Message:
-    """The message after an attempt came to ``outcome`` at ``now``; ``draw`` is uniform in [0, 1)."""
+    """The message after an attempt came to ``outcome`` at ``now``; ``draw`` is uniform in [0, 1).
+
+    Raises NotAllowed if it is not being sent.
+    """
+    if message.state is not State.SENDING:
+        raise NotAllowed(state=message.state.value, wanted="settled")
     match outcome:
         case Accepted(provider_id=provider_id):
             return _sent(message, provider_id, now, What.SENT, sent_at=now)
         case Refused(reason=reason):
             return _move(message, State.DEAD, now, What.REFUSED, error=reason)
-        case Unanswered(reason=reason, retry_after_s=retry_after_s):
+        case Unanswered(reason=reason, retry_after_s=retry_after_s, repeatable=repeatable):
             # Not even asked for before then: it cannot go again sooner.
-            return _move(message, State.UNCERTAIN, now, What.UNANSWERED, error=reason, wait_s=retry_after_s)
+            after = _move(message, State.UNCERTAIN, now, What.UNANSWERED, error=reason, wait_s=retry_after_s)
+            return after if repeatable else attrs.evolve(after, tried_since=None)
+        case PartlyRefused(reasons=reasons):
+            return _without(message, reasons, now)
+        case Postponed() | Throttled() | HeldOff() if message.tried_since != message.attempted_at:
+            # This attempt was not taken, but an earlier one may have been.
+            return _asked(message, now, outcome.reason)
         case Postponed(reason=reason):
             return _again(message, now, policy, What.POSTPONED, reason, draw)
         case Throttled(reason=reason):
@@ -104,12 +148,14 @@ def settle(message: Message, outcome: Outcome, now: float, policy: Policy, draw:
         case HeldOff(reason=reason):
             # The fault is ours, not the message's: this try does not count against it.
             held = _move(message, State.QUEUED, now, What.HELD_BACK, error=reason)
-            return attrs.evolve(held, attempts=message.attempts - 1)
+            return attrs.evolve(held, attempts=message.attempts - 1, tried_since=None)
     assert_never(outcome)
 
 
 def abandon(message: Message, now: float) -> Message:
-    """The message when whoever was sending it is gone: it may have been taken."""
+    """The message when whoever was sending it is gone: it may have been taken. Raises NotAllowed if nobody was."""
+    if message.state is not State.SENDING:
+        raise NotAllowed(state=message.state.value, wanted=State.UNCERTAIN.value)
     return _move(message, State.UNCERTAIN, now, What.INTERRUPTED, error="the daemon stopped while it was being sent")
 
 
@@ -157,12 +203,19 @@ def archived(message: Message, died_at: float) -> Message:
 
 
 def clear_up(
-    message: Message, result: LookupResult, now: float, policy: Policy, *, doubted_s: float, draw: float
+    message: Message,
+    result: LookupResult,
+    now: float,
+    policy: Policy,
+    *,
+    doubted_s: float,
+    draw: float,
+    stays: bool = False,
 ) -> Message:
     """An uncertain message at ``now``, after the provider was asked for it.
 
     ``doubted_s`` is for how long it had been uncertain when the question was put, by a clock that cannot be set
-    (seconds); ``draw`` is uniform in [0, 1).
+    (seconds); ``draw`` is uniform in [0, 1). With ``stays`` no other provider gets it unless this one surely has not.
     """
     match result:
         case Found(provider_id=provider_id):
@@ -174,7 +227,8 @@ def clear_up(
             return _again(message, now, policy, What.NOT_FOUND, message.error, draw)
         case LookupFailed(reason=reason):
             if doubted_s >= LOOKUP_PATIENCE_S and policy.doubt is Doubt.RESEND:
-                return _again(message, now, policy, What.UNTOLD, reason, draw)
+                again = _again(message, now, policy, What.UNTOLD, reason, draw)
+                return attrs.evolve(again, tried_since=message.attempted_at) if stays else again
             pause_s = min(LOOKUP_PAUSE_CAP_S, max(1.0, doubted_s))
             return attrs.evolve(message, not_before=now + pause_s, error=reason)
     assert_never(result)
@@ -184,7 +238,23 @@ def _again(message: Message, now: float, policy: Policy, what: What, why: str, d
     if _out_of_tries(message, policy):
         return _move(message, State.DEAD, now, What.OUT_OF_TRIES, error=why)
     wait_s = policy.backoff.delay_s(message.attempts, draw)
-    return _move(message, State.QUEUED, now, what, error=why, wait_s=wait_s)
+    return attrs.evolve(_move(message, State.QUEUED, now, what, error=why, wait_s=wait_s), tried_since=None)
+
+
+def _asked(message: Message, now: float, why: str) -> Message:
+    return attrs.evolve(_move(message, State.UNCERTAIN, now, What.UNANSWERED, error=why), tried_since=None)
+
+
+def _without(message: Message, reasons: Sequence[tuple[Msisdn, str]], now: float) -> Message:
+    failed = DeliveryStatus.DELIVERY_FAILED
+    refused = [Delivery(recipient=number, status=failed, at=now, reason=reason) for number, reason in reasons]
+    words = f"{len(refused)} of {len(message.recipients)} recipients were refused: {reasons[0][1]}"
+    if not set(message.remaining) - {number for number, _ in reasons}:
+        return _move(message, State.DEAD, now, What.REFUSED, error=words)
+    rest = _move(message, State.QUEUED, now, What.PARTLY_REFUSED, error=words)
+    deliveries = sorted([*message.deliveries, *refused], key=lambda each: each.recipient.digits)
+    # To the others it is another request, and nothing of it was taken.
+    return attrs.evolve(rest, deliveries=tuple(deliveries), tried_since=None)
 
 
 def _out_of_tries(message: Message, policy: Policy) -> bool:

@@ -107,7 +107,7 @@ class Answer:
             status=status,
             errors=tuple(_errors(errors)) if isinstance(errors, list) else (),
             provider_id=provider_id(fields),
-            retry_after_s=retry_after_s(retry_after, _epoch_s(date) or now),
+            retry_after_s=retry_after_s(retry_after, epoch_s(date) or now),
         )
 
 
@@ -155,11 +155,12 @@ def retry_after_s(header: str, now: float) -> float | None:
     """
     if re.fullmatch(r"\s*[0-9]{1,19}(\.[0-9]+)?\s*", header):
         return min(float(header), MAX_RETRY_AFTER_S)
-    until = _epoch_s(header)
+    until = epoch_s(header)
     return None if until is None else min(max(0.0, until - now), MAX_RETRY_AFTER_S)
 
 
-def _epoch_s(date: str) -> float | None:
+def epoch_s(date: str) -> float | None:
+    """UTC epoch seconds of a ``Date`` header, None if it holds none."""
     if re.fullmatch(_HTTP_DATE, date.strip()) is None:
         return None
     try:
@@ -187,13 +188,14 @@ def _errors(items: list[Any]) -> Iterable[ProviderError]:
 
 
 def _sentence(error: ProviderError, hidden: Iterable[str]) -> str:
-    said = _scrubbed(error.description, hidden) or "no description"
+    said = scrubbed(error.description, hidden) or "no description"
     code = "" if error.code is None else f" (code {error.code})"
-    parameter = f" [{_scrubbed(error.parameter, hidden)}]" if error.parameter else ""
+    parameter = f" [{scrubbed(error.parameter, hidden)}]" if error.parameter else ""
     return f"{said}{code}{parameter}"
 
 
-def _scrubbed(text: str, hidden: Iterable[str]) -> str:
+def scrubbed(text: str, hidden: Iterable[str]) -> str:
+    """``text`` fit for a log: on one line, not too long, without the ``hidden`` words and without phone numbers."""
     long = sorted((word for word in hidden if len(word) >= _MIN_HIDDEN), key=len, reverse=True)
     # One pass, so that a short number cannot break up a long one and leave its ends.
     text = re.sub("|".join([*map(re.escape, long), _NUMBER]), "***", text)

@@ -68,6 +68,9 @@ class MessageBirdGateway:
     seconds and ``monotonic`` monotonic ones; both are called from threads.
     """
 
+    #: Sent again, a message is another one here: see IGateway.
+    repeatable_s = 0.0
+
     def __init__(
         self,
         key: str,

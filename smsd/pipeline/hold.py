@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from smsd.core.message import What
 from smsd.core.notice import Notice
-from smsd.core.outcome import Accepted, HeldOff, Outcome, Postponed, Refused, Throttled, Unanswered
+from smsd.core.outcome import Accepted, HeldOff, Outcome, PartlyRefused, Postponed, Refused, Throttled, Unanswered
 from smsd.core.retry import Backoff
 from smsd.ports import IReporter
 
@@ -50,6 +50,7 @@ class Hold:
         self._in_a_row = 0
         self._steps = 0
         self._closed_at = 0.0
+        self._troubled_at = 0.0
         self._probe_at = 0.0
         self.mood = Mood.WELL
         #: Why nothing is sent, in words fit for a log; empty while all is well or will be well by itself (a 429).
@@ -59,6 +60,11 @@ class Hold:
     def probe_at(self) -> float | None:
         """When the next probe may go (UTC epoch seconds); None while all is well."""
         return None if self.mood is Mood.WELL else self._now() + self._probe_at - self._clock.seconds()
+
+    @property
+    def troubled_s(self) -> float:
+        """For how long it has been failing or held, in seconds; 0 while it is well, or only wants fewer requests."""
+        return 0.0 if self.mood < Mood.FAILING else self._clock.seconds() - self._troubled_at
 
     def lets_start(self, in_flight: int) -> bool:
         """Whether a send may start now, with ``in_flight`` others begun."""
@@ -72,7 +78,7 @@ class Hold:
         The answer is whether a wait begins with it: one that was in flight when it closed only adds to what is known.
         """
         match outcome:
-            case Accepted() | Refused():
+            case Accepted() | Refused() | PartlyRefused():
                 self._in_a_row = 0
                 # One that was in flight tells nothing of the wait that was asked for, or of the key since.
                 if self.mood is Mood.FAILING or not self._was_in_flight(begun_at):
@@ -105,6 +111,8 @@ class Hold:
         elif asked_s is not None:
             self._probe_at = max(self._probe_at, now + asked_s)
         if mood > self.mood:
+            if self.mood < Mood.FAILING:
+                self._troubled_at = now
             self.mood = mood
             self._shout(reason)
         return is_step

@@ -1,13 +1,23 @@
 """Starts at most one send a tick."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-from smsd.pipeline.lane import Lane
-from smsd.pipeline.sender import Sender
 from smsd.pipeline.window import Window
+from smsd.ports import Lease
+
+
+class Sending(Protocol):
+    """What takes messages to a gateway, or to one of several."""
+
+    def takes_another(self) -> bool:
+        """Whether a send may start now."""
+
+    def start(self, lease: Lease) -> None:
+        """Send ``lease``'s message in the background."""
 
 
 class Pacer:
@@ -21,8 +31,7 @@ class Pacer:
         *,
         rate: float,
         window: Window,
-        sender: Sender,
-        lane: Lane,
+        sender: Sending,
         wake: Callable[[], None],
         clock: IReactorTime,
     ) -> None:
@@ -30,7 +39,6 @@ class Pacer:
         self._interval_s = 1.0 / rate
         self._window = window
         self._sender = sender
-        self._lane = lane
         self._wake = wake
         self._loop = LoopingCall(self.tick)
         self._loop.clock = clock
@@ -44,8 +52,8 @@ class Pacer:
         self._loop.stop()
 
     def tick(self) -> None:
-        """Start the next send, if one is due and the lane takes it."""
-        if not self._lane.takes_another():
+        """Start the next send, if one is due and the sender takes it."""
+        if not self._sender.takes_another():
             return
         lease = self._window.take()
         if lease is not None:

@@ -1,4 +1,4 @@
-"""Settles messages of which nobody knows whether they were sent, by asking the provider."""
+"""Settles messages of which nobody knows whether they were sent: by a repeat that is known for one, or by asking."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -10,7 +10,7 @@ from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.notice import of
 from smsd.core.outcome import LookupFailed, LookupResult
-from smsd.core.settle import Policy, clear_up
+from smsd.core.settle import Policy, clear_up, is_repeatable, repeat
 from smsd.pipeline.lane import Lane, gateway_of
 from smsd.pipeline.rounds import Rounds
 from smsd.ports import IOutbox, IReporter, Lease
@@ -47,14 +47,13 @@ class Recovery:
         self._draw = draw
         self._rounds = Rounds(
             take=self._take,
-            work=self._ask,
+            work=self._settle,
             every_s=POLL_S,
             outbox=outbox,
             clock=clock,
             now=now,
             reporter=reporter,
         )
-        self._recovered = False
         #: By message id: the monotonic time at which this process first saw it uncertain.
         self._since: dict[str, float] = {}
 
@@ -67,28 +66,35 @@ class Recovery:
         await self._rounds.stop()
 
     async def _take(self) -> list[Lease]:
-        if not self._recovered:
-            # Ours is the only sender here: what is being sent by nobody of ours was left by one that died.
-            await self._outbox.recover(self._now())
-            self._recovered = True
+        # What is being sent by nobody was left by a sender that died: the process before this one, or another node.
+        await self._outbox.recover(self._now())
         return await self._outbox.lease(self._now(), BATCH, State.UNCERTAIN)
 
-    async def _ask(self, lease: Lease) -> None:
-        # Both by the monotonic clock: a wall clock that is set must neither shorten nor stretch the grace time. And
-        # as of the question: an answer that took long tells of the moment at which it was put.
-        since = self._since.setdefault(lease.message.id, self._clock.seconds())
-        doubted_s = self._clock.seconds() - since
-        result = await self._lookup(lease.message)
-        after = clear_up(lease.message, result, self._now(), self._policy, doubted_s=doubted_s, draw=self._draw())
+    async def _settle(self, lease: Lease) -> None:
+        message, lane, now = lease.message, self._lanes.get(lease.message.gateway), self._now()
+        if lane is not None and is_repeatable(message, now, self._policy, lane.gateway.repeatable_s):
+            after = repeat(message, now, self._policy, self._draw())
+        else:
+            after = await self._asked(message)
         try:
             stored = await self._outbox.store(lease, after)
         except LeaseLost:
-            self._since.pop(lease.message.id, None)
+            self._since.pop(message.id, None)
             return  # somebody else has settled it
         if after.state is not State.UNCERTAIN:
-            self._since.pop(lease.message.id, None)
+            self._since.pop(message.id, None)
             self._reporter.report(of(stored.message))
             self._wake()
+
+    async def _asked(self, message: Message) -> Message:
+        # Both by the monotonic clock: a wall clock that is set must neither shorten nor stretch the grace time. And
+        # as of the question: an answer that took long tells of the moment at which it was put.
+        since = self._since.setdefault(message.id, self._clock.seconds())
+        doubted_s = self._clock.seconds() - since
+        result = await self._lookup(message)
+        more = {"doubted_s": doubted_s, "draw": self._draw()}
+        stays = message.gateway in self._lanes and len(self._lanes) > 1
+        return clear_up(message, result, self._now(), self._policy, **more, stays=stays)
 
     async def _lookup(self, message: Message) -> LookupResult:
         gateway = gateway_of(message, self._lanes)

@@ -9,10 +9,11 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from smsd.core.errors import LeaseLost, SpoolUnavailable
+from smsd.core.lifecycle import State
 from smsd.core.message import Message, What
 from smsd.core.notice import Measure, Notice, Took, of, unmeasured
 from smsd.core.outcome import HeldOff, Throttled
-from smsd.core.settle import Policy, begin, expire, settle
+from smsd.core.settle import Policy, begin, doubt, expire, settle
 from smsd.pipeline.lane import Lane
 from smsd.ports import IOutbox, IReporter, Lease
 
@@ -51,6 +52,10 @@ class Sender:
         self._stopping = False
         self._drained: Deferred[None] | None = None
         self._taking: Deferred[int] | None = None
+
+    def takes_another(self) -> bool:
+        """Whether its lane takes another message now."""
+        return self._lane.takes_another()
 
     def start(self, lease: Lease) -> None:
         """Send ``lease``'s message in the background."""
@@ -120,8 +125,7 @@ class Sender:
         if not self._lane.lets_pass():  # closed while we waited for the permit
             await self._outbox.release(lease)
             return None
-        stale = lease.message.is_stale(now)
-        step = expire(lease.message, now) if stale else begin(lease.message, now, self._lane.name)
+        step = self._step(lease.message, now)
         try:
             written = await self._outbox.store(lease, step)
         except LeaseLost:
@@ -130,10 +134,15 @@ class Sender:
             self._reporter.report(Notice(what=What.FAULT, at=now, message=lease.message, detail=str(error)))
             await self._outbox.release(lease)
             return None
-        if stale:
-            self._reporter.report(of(written.message))
-            return None
-        return written
+        if step.state is State.SENDING:
+            return written
+        self._reporter.report(of(written.message))
+        return None
+
+    def _step(self, message: Message, now: float) -> Message:
+        if message.is_repeat and message.gateway != self._lane.name:
+            return doubt(message, now)  # the other gateway may have it
+        return expire(message, now) if message.is_stale(now) else begin(message, now, self._lane.name)
 
     async def _settle(self, lease: Lease, after: Message) -> None:
         while True:

@@ -142,6 +142,8 @@ COUNTED: Final[Mapping[What, Counter | None]] = {
     What.POSTPONED: Counter.POSTPONED,
     What.REFUSED: Counter.DEAD,
     What.OUT_OF_TRIES: Counter.DEAD,
+    What.PARTLY_REFUSED: Counter.AGAIN,
+    What.REPEATED: Counter.AGAIN,
     What.UNANSWERED: Counter.UNCERTAIN,
     What.INTERRUPTED: Counter.UNCERTAIN,
     What.NOT_FOUND: Counter.AGAIN,

@@ -57,7 +57,8 @@ class Listing:
     def _wants(self, message: StoredMessage, now: float) -> bool:
         created = floor(message.arrived_at)  # createdDatetime has no fraction
         return (
-            (self.since is None or created >= self.since)
+            not message.is_successors
+            and (self.since is None or created >= self.since)
             and (self.until is None or created <= self.until)
             and self.given.get("direction", "mt") == "mt"
             and self.given.get("originator", message.originator) == message.originator

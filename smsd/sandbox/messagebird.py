@@ -1,4 +1,4 @@
-"""Serves MessageBird's classic REST API for SMS, with a back door to see and set what it does."""
+"""Serves MessageBird's classic REST API for SMS, and Bird's below ``/v1``, with a back door to see and set all."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -16,6 +16,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from smsd.sandbox.account import Account, RequestLimit
 from smsd.sandbox.answers import delivered, message_object
+from smsd.sandbox.bird import BirdSandbox
 from smsd.sandbox.listing import Listing
 from smsd.sandbox.problems import Problem, Refusal
 from smsd.sandbox.script import Behaviour, Ending, Script
@@ -53,6 +54,15 @@ class MessageBirdSandbox:
         self._account = Account(access_key=access_key, posts=posts, gets=gets)
         self._store = MessageStore()
         self._script = Script()
+        self._bird = BirdSandbox(
+            clock=clock,
+            now=now,
+            take=self._take,
+            account=self._account,
+            store=self._store,
+            script=self._script,
+            slow_s=slow_s,
+        )
 
     def resource(self) -> IResource:
         """Give the resource to serve, for a ``Site``."""
@@ -92,6 +102,10 @@ class MessageBirdSandbox:
         request.setResponseCode(204)
         return b""
 
+    @_app.route("/v1/", branch=True)
+    def _successor(self, request: Request) -> IResource:
+        return self._bird.resource()
+
     @_app.route("/balance", methods=["GET"])
     def _balance(self, request: Request) -> bytes:
         self._admit(request, self._account.gets)
@@ -115,6 +129,7 @@ class MessageBirdSandbox:
     def _reset(self, request: Request) -> bytes:
         self._store.clear()
         self._script.reset()
+        self._bird.reset()
         self._account.restore()
         return reply(request, 200, {})
 

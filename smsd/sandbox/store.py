@@ -16,7 +16,7 @@ CAPACITY: Final = 50_000
 class StoredMessage:
     """A message that the sandbox has taken."""
 
-    id: str  #: 32 hexadecimal digits
+    id: str  #: 32 hexadecimal digits; over Bird's API ``sms_`` and a ULID
     arrived_at: float  #: UTC epoch seconds, with fraction
     originator: str
     recipients: tuple[int, ...]  #: 1 to 50 numbers in international form
@@ -24,12 +24,18 @@ class StoredMessage:
     datacoding: DataCoding
     parts: int  #: 1 to 9
     reference: str | None = None  #: the client's own word for it
-    type: str = "sms"  #: ``sms`` or ``flash``
+    type: str = "sms"  #: ``sms`` or ``flash``; over Bird's API its category
     mclass: int = 1  #: message class, 0 to 3; 0 is flash
     validity: int | None = None  #: seconds
     gateway: int = 10  #: a route's number, meaningless here
     type_details: Mapping[str, Any] = attrs.field(factory=dict)
     scheduled_at: float | None = None  #: UTC epoch seconds
+    metadata: Mapping[str, Any] = attrs.field(factory=dict)  #: the client's own notes, where the API has any
+
+    @property
+    def is_successors(self) -> bool:
+        """Whether it came over Bird's API: neither lists what came over the other."""
+        return self.id.startswith("sms_")
 
     def status(self, now: float) -> str:
         """Say whether it is ``scheduled`` or ``sent`` at ``now`` (UTC epoch seconds)."""

@@ -38,10 +38,15 @@ def query(request: Request) -> dict[str, str]:
 
 def fields(request: Request) -> dict[str, Any]:
     """Read the body as JSON or form. Raises Refusal (400)."""
-    content = request.content
-    assert content is not None  # Twisted sets it before it routes
-    content.seek(0)
-    return read_fields(content.read(), request.getHeader("Content-Type") or "")
+    return read_fields(content(request), request.getHeader("Content-Type") or "")
+
+
+def content(request: Request) -> bytes:
+    """Give the body as it came."""
+    body = request.content
+    assert body is not None  # Twisted sets it before it routes
+    body.seek(0)
+    return bytes(body.read())
 
 
 def flag(request: Request, name: str) -> bool:

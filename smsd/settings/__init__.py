@@ -45,7 +45,7 @@ def load(environ: Mapping[str, str], options: Mapping[str, str | None], toml_pat
 
 
 def _completed(settings: Settings) -> Settings:
-    if settings.sandboxed:
+    if not settings.knows_messagebird:
         return settings
     return attrs.evolve(
         settings,

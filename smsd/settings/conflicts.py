@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Final
+from urllib.parse import urlsplit
 
 from smsd.core.receiver import check_url
 from smsd.settings.kinds import clause
 from smsd.settings.tree import DEMO_KEY, Settings
+from smsd.settings.types import Secret
 
 #: What MessageBird's keys begin with that send nothing.
 TEST_PREFIX: Final = "test_"
+#: What Bird's keys begin with that name the region which they are for; the SDK's own rule.
+_REGION: Final = re.compile(r"(bk|bm)_[a-z]{2}[0-9]+_.")
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def conflicts(settings: Settings) -> Iterator[tuple[set[str], str]]:
     """Every rule that ``settings`` break: the fields it is about, and a sentence."""
     yield from _retries(settings)
     yield from _provider(settings)
+    yield from _bird(settings)
     yield from _strangers(settings)
     yield from _inward(settings)
 
@@ -37,12 +44,34 @@ def _provider(settings: Settings) -> Iterator[tuple[set[str], str]]:
             {"signing_key", "public_url"},
             "SMSD_SIGNING_KEY needs SMSD_PUBLIC_URL: the address that was called is a part of what is signed.",
         )
-    key = settings.messagebird_key
-    live = key is not None and not key.reveal().startswith(TEST_PREFIX)
-    if live and any(each.key == DEMO_KEY for each in settings.api_keys):
+    real = {name for name in ("messagebird_key", "bird_key") if _really_sends(settings, name)}
+    if real and any(each.key == DEMO_KEY for each in settings.api_keys):
         yield (
-            {"messagebird_key", "api_keys"},
+            {*real, "api_keys"},
             f"The demo key {DEMO_KEY.reveal()} is refused with a real provider key; set SMSD_API_KEYS.",
+        )
+
+
+def _really_sends(settings: Settings, name: str) -> bool:
+    key: Secret | None = getattr(settings, name)
+    if key is None or key.reveal().startswith(TEST_PREFIX):
+        return False
+    # Bird's keys for trials look like all others: a look-alike on this machine is what can be told from outside.
+    return name != "bird_key" or urlsplit(settings.bird_url or "").hostname not in _LOOPBACK
+
+
+def _bird(settings: Settings) -> Iterator[tuple[set[str], str]]:
+    if "bird" in settings.gateway.names and settings.bird_key is None:
+        yield {"gateway", "bird_key"}, f"SMSD_GATEWAY is {settings.gateway.value}; that needs SMSD_BIRD_KEY."
+    if len(settings.gateway.names) > 1 and not settings.knows_messagebird:
+        yield (
+            {"gateway", "messagebird_key", "messagebird_url"},
+            f"SMSD_GATEWAY is {settings.gateway.value}; that needs SMSD_MESSAGEBIRD_KEY.",
+        )
+    if settings.bird_key is not None and settings.bird_url is None and not _REGION.match(settings.bird_key.reveal()):
+        yield (
+            {"bird_key", "bird_url"},
+            "SMSD_BIRD_KEY names no region (bk_REGION_…); set SMSD_BIRD_URL.",
         )
 
 

@@ -26,7 +26,17 @@ from smsd.settings.kinds import (
 )
 from smsd.settings.schema import setting, settings_of
 from smsd.settings.signing import signing_secrets
-from smsd.settings.types import ApiKey, ArchiveUrl, CallbackSecret, LogFormat, PerKey, Secret, SpoolUrl
+from smsd.settings.types import (
+    ApiKey,
+    ArchiveUrl,
+    CallbackSecret,
+    Category,
+    Gateways,
+    LogFormat,
+    PerKey,
+    Secret,
+    SpoolUrl,
+)
 
 #: Known to everybody who read the manual, so never beside a key that spends money.
 DEMO_KEY: Final = Secret("BigBird")
@@ -46,8 +56,14 @@ class Settings:
     api_keys: tuple[ApiKey, ...] = setting(
         API_KEYS,
         f"demo={DEMO_KEY.reveal()}",
-        "Who may call the API. The default is refused beside a MessageBird key that really sends.",
+        "Who may call the API. The default is refused beside a provider's key that really sends.",
         secret=True,
+    )
+    gateway: Gateways = setting(
+        choice(Gateways),
+        "messagebird",
+        "By which provider messages go: MessageBird's classic API, its successor Bird, or both, the second while the "
+        "first does not work.",
     )
     messagebird_key: Secret | None = setting(
         SECRET, None, "The access key of MessageBird.", secret=True, example="live_XXXXXXXXXXXXXXXXXXXXXXXXX"
@@ -58,6 +74,30 @@ class Settings:
         f"Where MessageBird answers: {MESSAGEBIRD_ADDRESS} when there is a key, else the built-in sandbox.",
         example=MESSAGEBIRD_ADDRESS,
     )
+    bird_key: Secret | None = setting(
+        SECRET, None, "The API key of Bird.", secret=True, example="bk_eu1_XXXXXXXXXXXXXXXXXXXXXXXXX"
+    )
+    bird_url: str | None = setting(
+        HTTP_URL,
+        None,
+        "Where Bird answers; left out, the address of the region that the key names.",
+        example="https://eu1.platform.bird.com",
+    )
+    bird_category: Category = setting(choice(Category), "transactional", "What Bird is told that the messages are for.")
+    bird_webhook_secret: Secret | None = setting(
+        SECRET,
+        None,
+        "What Bird signs its events with; without it none is taken.",
+        secret=True,
+        example="whsec_XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
+    )
+    failover: float = setting(
+        number(least=0),
+        "60",
+        "How long the first of two providers may be failing, or take nothing, before the second takes over.",
+        unit="s",
+    )
+    coalesce: bool = setting(YES_NO, "no", "Whether messages that wait go to Bird together, up to 100 in one request.")
     public_url: str | None = setting(
         HTTP_URL,
         None,
@@ -204,8 +244,18 @@ class Settings:
 
     @property
     def sandboxed(self) -> bool:
-        """Whether messages go to the built-in sandbox: neither MessageBird's key nor its address is set."""
-        return self.messagebird_key is None and self.messagebird_url is None
+        """Whether messages go to the built-in sandbox: by MessageBird, whose key and address are not set."""
+        return "messagebird" in self.gateway.names and not self.knows_messagebird
+
+    @property
+    def knows_messagebird(self) -> bool:
+        """Whether MessageBird can be asked for what it was sent, be it by an earlier process."""
+        return self.messagebird_key is not None or self.messagebird_url is not None
+
+    @property
+    def knows_bird(self) -> bool:
+        """Whether Bird can be asked for what it was sent, be it by an earlier process."""
+        return self.bird_key is not None
 
     @property
     def signing_secrets(self) -> Mapping[str, Sequence[bytes]]:

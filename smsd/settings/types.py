@@ -129,6 +129,29 @@ class S3ArchiveUrl:
 ArchiveUrl: TypeAlias = DirectoryArchiveUrl | S3ArchiveUrl
 
 
+class Gateways(Enum):
+    """By which gateways messages go: the first, and the one behind it while that does not work."""
+
+    MESSAGEBIRD = "messagebird"
+    BIRD = "bird"
+    MESSAGEBIRD_THEN_BIRD = "messagebird,bird"
+    BIRD_THEN_MESSAGEBIRD = "bird,messagebird"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Their names, the first one first."""
+        return tuple(self.value.split(","))
+
+
+class Category(Enum):
+    """What Bird is told that messages are for; its words."""
+
+    TRANSACTIONAL = "transactional"
+    MARKETING = "marketing"
+    AUTHENTICATION = "authentication"
+    SERVICE = "service"
+
+
 class LogFormat(Enum):
     """How a line of the log is written."""
 

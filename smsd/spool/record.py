@@ -38,6 +38,7 @@ LIFE: Final = (
     "gateway",
     "attempts",
     "attempted_at",
+    "tried_since",
     "sent_at",
     "provider_id",
     "deliveries",
@@ -71,6 +72,7 @@ def life(message: Message) -> Row:
         message.gateway,
         message.attempts,
         message.attempted_at,
+        message.tried_since,
         message.sent_at,
         message.provider_id,
         _JSON.encode([_delivery(each) for each in message.deliveries]) if message.deliveries else "[]",
@@ -86,7 +88,8 @@ def from_row(row: Sequence[Any]) -> Message:
     """The message in ``row``, which holds the values of FIELDS. Raises ValueError if a newer smsd has written it."""
     form, id, recipients, originator, body, coding, segments, api_key, accepted_at, *more = row
     priority, batch, reference, valid_until, callback_url, state, changed_at, not_before, *last = more
-    gateway, attempts, attempted_at, sent_at, provider_id, deliveries, attend_at, is_held, error, history = last
+    gateway, attempts, attempted_at, tried_since, sent_at, provider_id, deliveries, *rest = last
+    attend_at, is_held, error, history = rest
     if form != FORM:
         raise ValueError(f"this smsd reads form {FORM} of a stored message, not {form}")
     return Message(
@@ -109,6 +112,7 @@ def from_row(row: Sequence[Any]) -> Message:
         gateway=gateway,
         attempts=attempts,
         attempted_at=attempted_at,
+        tried_since=tried_since,
         sent_at=sent_at,
         provider_id=provider_id,
         deliveries=tuple(_read_delivery(*each) for each in json.loads(deliveries)),

@@ -29,6 +29,7 @@ async def test_a_message_is_kept_as_it_is(spool, sms, now):
         valid_until=now + 1 / 3,
         attempts=2,
         attempted_at=now - 2 / 3,
+        tried_since=now - 4 / 3,
         sent_at=now - 0.7,
         provider_id="e8077d803532c0b5937c639b60216938",
         error="no balance",

@@ -31,6 +31,7 @@ async def test_the_settled_message_is_the_one_that_is_found(spool, sms, now):
         not_before=now + 2 / 3,
         attempts=1,
         attempted_at=now + 0.1,
+        tried_since=now + 1 / 30,
         sent_at=now + 0.2,
         provider_id="p1",
         error="é",

@@ -1,6 +1,7 @@
 -- Where changes of state are posted, when the provider is asked, and what waits for an operator.
 ALTER TABLE message ADD COLUMN callback_url TEXT NOT NULL DEFAULT '';   -- empty: nowhere
 ALTER TABLE message ADD COLUMN attend_at REAL;                             -- when it is asked for (sent) or archived (dead); NULL: never
+ALTER TABLE message ADD COLUMN tried_since REAL;                           -- first of the attempts that a provider would know for one; NULL: it has none
 ALTER TABLE message ADD COLUMN is_held INTEGER NOT NULL DEFAULT 0;      -- 1: waits for an operator's word
 
 -- Messages that were sent and are asked for, or that are dead and not archived yet, by when.

@@ -16,6 +16,7 @@ from smsd.core.outcome import (
     HeldOff,
     LookupFailed,
     NotFound,
+    PartlyRefused,
     Postponed,
     Refused,
     Throttled,
@@ -23,7 +24,20 @@ from smsd.core.outcome import (
 )
 from smsd.core.report import DeliveryStatus, Report
 from smsd.core.retry import Backoff
-from smsd.core.settle import Policy, abandon, begin, cancel, clear_up, expire, reported, revive, settle
+from smsd.core.settle import (
+    Policy,
+    abandon,
+    begin,
+    cancel,
+    clear_up,
+    doubt,
+    expire,
+    is_repeatable,
+    repeat,
+    reported,
+    revive,
+    settle,
+)
 from tests.messages import message
 
 POLICY = Policy(backoff=Backoff(base_s=1.0, cap_s=60.0), attempts=3)
@@ -32,7 +46,9 @@ OUTCOMES = [
     Postponed(reason="refused"),
     Throttled(reason="429", retry_after_s=5.0),
     Refused(reason="no"),
+    PartlyRefused(reasons=((Msisdn("31633450007"), "no"),)),
     Unanswered(reason="reset"),
+    Unanswered(reason="reused", repeatable=False),
     HeldOff(reason="key"),
 ]
 LOOKUPS = [Found(provider_id="p"), NotFound(), LookupFailed(reason="503")]
@@ -44,13 +60,17 @@ def told(status: DeliveryStatus) -> Step:
     return lambda m, now: reported(m, report, now)
 
 
+def again(message: Message, now: float) -> Message:
+    return repeat(message, now, POLICY, 0.5) if is_repeatable(message, now, POLICY, 15.0) else message
+
+
 STEPS = st.one_of(
     st.sampled_from(OUTCOMES).map(lambda outcome: lambda m, now: settle(m, outcome, now, POLICY, 0.5)),
     st.tuples(st.sampled_from(LOOKUPS), st.sampled_from([0.0, 20.0, 9999.0])).map(
         lambda given: lambda m, now: clear_up(m, given[0], now, POLICY, doubted_s=given[1], draw=0.5)
     ),
     st.sampled_from(list(DeliveryStatus)).map(told),
-    st.sampled_from([lambda m, now: begin(m, now, "test"), abandon, cancel, expire, revive]),
+    st.sampled_from([lambda m, now: begin(m, now, "test"), abandon, again, doubt, cancel, expire, revive]),
 )
 
 

@@ -2,7 +2,7 @@ import attrs
 import pytest
 
 from smsd.core.address import Msisdn
-from smsd.core.errors import StillSending
+from smsd.core.errors import NotAllowed, StillSending
 from smsd.core.lifecycle import State
 from smsd.core.message import MAX_HISTORY, Message
 from smsd.core.outcome import (
@@ -11,6 +11,8 @@ from smsd.core.outcome import (
     HeldOff,
     LookupFailed,
     NotFound,
+    Outcome,
+    PartlyRefused,
     Postponed,
     Refused,
     Throttled,
@@ -24,9 +26,14 @@ from smsd.core.settle import (
     Policy,
     abandon,
     begin,
+    cancel,
     clear_up,
+    doubt,
     expire,
+    is_repeatable,
+    repeat,
     reported,
+    revive,
     settle,
 )
 from tests.messages import message
@@ -129,9 +136,18 @@ def test_what_cannot_be_told_for_long_is_decided_by_the_setting(doubt: Doubt, st
     assert clear_up(UNCERTAIN, failed, 130.0, policy, doubted_s=LOOKUP_PATIENCE_S, draw=0.5).state is state
 
 
+def test_what_cannot_be_told_goes_to_no_other_provider_if_it_is_to_stay() -> None:
+    failed = LookupFailed(reason="503")
+    asked = attrs.evolve(UNCERTAIN, tried_since=None)
+    given = {"doubted_s": LOOKUP_PATIENCE_S, "draw": 0.5}
+    assert clear_up(asked, failed, 130.0, PATIENT, **given, stays=True).is_repeat
+    assert not clear_up(asked, failed, 130.0, PATIENT, **given).is_repeat
+
+
 def test_a_message_whose_sender_is_gone_is_uncertain() -> None:
     assert abandon(SENDING, 200.0).state is State.UNCERTAIN
     assert abandon(SENDING, 200.0).attempted_at == 100.0
+    assert is_repeatable(abandon(SENDING, 200.0), 200.0, PATIENT, window_s=101.0)
 
 
 def test_a_message_past_its_validity_expires() -> None:
@@ -182,3 +198,92 @@ def test_a_repeated_report_changes_nothing() -> None:
     once = reported(sent, report(DeliveryStatus.DELIVERED), 160.0)
     assert reported(once, report(DeliveryStatus.DELIVERED), 170.0) is once
     assert reported(once, report(DeliveryStatus.EXPIRED), 170.0) is once
+
+
+REPEATED = repeat(UNCERTAIN, 121.0, PATIENT, 0.5)
+SURELY_NOT = [Postponed(reason="refused"), Throttled(reason="429"), HeldOff(reason="no balance")]
+
+
+def test_what_may_have_been_taken_may_go_again_while_the_provider_would_know_it_for_the_same() -> None:
+    assert is_repeatable(UNCERTAIN, 199.9, PATIENT, window_s=100.0)
+    assert not is_repeatable(UNCERTAIN, 200.0, PATIENT, window_s=100.0)
+    assert not is_repeatable(UNCERTAIN, 121.0, PATIENT, window_s=0.0)
+
+
+def test_a_clock_that_was_set_back_makes_nothing_repeatable() -> None:
+    assert not is_repeatable(UNCERTAIN, 99.9, PATIENT, window_s=100.0)
+
+
+def test_the_window_is_counted_from_the_first_of_all_attempts_that_may_be_the_same_one() -> None:
+    twice = settle(begin(REPEATED, 150.0, "test"), Unanswered(reason="reset"), 151.0, PATIENT, 0.5)
+    assert (twice.tried_since, twice.attempted_at) == (100.0, 150.0)
+    assert not is_repeatable(twice, 200.0, PATIENT, window_s=100.0)
+
+
+def test_what_is_stale_or_out_of_tries_is_asked_for_and_not_repeated() -> None:
+    assert not is_repeatable(attrs.evolve(UNCERTAIN, valid_until=121.0), 121.0, PATIENT, window_s=100.0)
+    assert not is_repeatable(UNCERTAIN, 121.0, Policy(backoff=BACKOFF, attempts=1), window_s=100.0)
+
+
+def test_a_repeat_goes_again_soon_and_is_known_for_one() -> None:
+    assert (REPEATED.state, REPEATED.not_before, REPEATED.is_repeat) == (State.QUEUED, 121.5, True)
+    assert not message().is_repeat
+
+
+def test_a_repeat_whose_key_is_of_no_more_use_is_asked_for() -> None:
+    spent = settle(begin(REPEATED, 150.0, "test"), Unanswered(reason="409", repeatable=False), 151.0, PATIENT, 0.5)
+    assert (spent.state, is_repeatable(spent, 151.0, PATIENT, window_s=100.0)) == (State.UNCERTAIN, False)
+
+
+@pytest.mark.parametrize("outcome", SURELY_NOT)
+def test_an_attempt_that_was_surely_not_taken_says_nothing_of_the_one_before(outcome: Outcome) -> None:
+    first = settle(SENDING, outcome, 101.0, PATIENT, 0.5)
+    assert (first.state, first.tried_since) == (State.QUEUED, None)
+    second = settle(begin(REPEATED, 150.0, "test"), outcome, 151.0, PATIENT, 0.5)
+    assert (second.state, second.tried_since) == (State.UNCERTAIN, None)
+
+
+def test_what_the_provider_does_not_list_is_another_attempt_when_it_goes_again() -> None:
+    again = clear_up(UNCERTAIN, NotFound(), 130.0, PATIENT, doubted_s=10.0, draw=0.5)
+    assert begin(again, 140.0, "test").tried_since == 140.0
+
+
+def test_a_repeat_that_cannot_be_sent_any_more_is_asked_for() -> None:
+    for after in (doubt(REPEATED, 150.0), expire(attrs.evolve(REPEATED, valid_until=140.0), 150.0)):
+        assert (after.state, after.tried_since) == (State.UNCERTAIN, None)
+    with pytest.raises(NotAllowed):
+        doubt(message(), 150.0)
+
+
+def test_a_message_that_the_provider_may_have_cannot_be_called_back() -> None:
+    with pytest.raises(NotAllowed, match="uncertain"):
+        cancel(REPEATED, 150.0)
+
+
+ANN, BOB = Msisdn("31600000001"), Msisdn("31600000002")
+BOTH = begin(message(recipients=(ANN, BOB)), 100.0, "test")
+PARTLY = settle(BOTH, PartlyRefused(reasons=((BOB, "opted out"),)), 101.0, PATIENT, 0.5)
+
+
+def test_whom_the_provider_refuses_does_not_take_the_others_down() -> None:
+    assert (PARTLY.state, PARTLY.remaining, PARTLY.not_before, PARTLY.tried_since) == (
+        State.QUEUED,
+        (ANN,),
+        101.0,
+        None,
+    )
+    assert [(each.recipient, each.status, each.reason) for each in PARTLY.deliveries] == [
+        (BOB, DeliveryStatus.DELIVERY_FAILED, "opted out")
+    ]
+
+
+def test_a_message_of_which_a_part_was_refused_is_undelivered_once_the_others_have_it() -> None:
+    sent = settle(begin(PARTLY, 102.0, "test"), Accepted(provider_id="p1"), 103.0, PATIENT, 0.5)
+    assert (sent.state, sent.sent_at) == (State.SENT, 103.0)
+    assert reported(sent, report(DeliveryStatus.DELIVERED, ANN.digits), 160.0).state is State.UNDELIVERED
+
+
+def test_a_message_whose_every_recipient_was_refused_is_dead_and_its_replay_goes_to_all() -> None:
+    dead = settle(begin(PARTLY, 102.0, "test"), PartlyRefused(reasons=((ANN, "no"),)), 103.0, PATIENT, 0.5)
+    assert dead.state is State.DEAD
+    assert revive(dead, 104.0).remaining == (ANN, BOB)

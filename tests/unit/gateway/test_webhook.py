@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from smsd.core.address import Msisdn
 from smsd.core.report import BadReport, BadSignature, DeliveryStatus, Inbound, Report
-from smsd.gateway.webhook import MAX_BODY, MAX_REASON, inbound, public_url, status_report, verify
+from smsd.gateway.fields import MAX_BODY, MAX_REASON
+from smsd.gateway.webhook import inbound, public_url, status_report, verify
 
 KEY = "PlLrKaqvZNRR5zAjm42ZT6q1SQxgbbGdPlLrKaqvZNRR5zAjm42ZT6q1SQxgbbGd"
 URL = "https://sms.example.com/messagebird/status?id=p1&reference=01TEST"

@@ -54,6 +54,7 @@ class TimedGateway:
     """A provider at a distance, on the clock of the test."""
 
     def __init__(self, clock: Clock, exchanges: Iterable[Exchange]) -> None:
+        self.repeatable_s = 0.0
         self._clock = clock
         self._exchanges: Iterator[Exchange] = cycle(exchanges)
         self.arrivals: list[tuple[float, str]] = []
@@ -102,7 +103,7 @@ class World:
         refill = self.feeder.refill
         self.sender = Sender(outbox=self.spool, lane=lane, policy=policy, refill=refill, draw=lambda: 0.5, **told)
         wake = self.feeder.wake
-        self.pacer = Pacer(rate=rate, window=self.window, sender=self.sender, lane=lane, wake=wake, clock=clock)
+        self.pacer = Pacer(rate=rate, window=self.window, sender=self.sender, wake=wake, clock=clock)
         lanes = {lane.name: lane}
         self.recovery = Recovery(outbox=self.spool, lanes=lanes, policy=policy, wake=wake, draw=lambda: 0.5, **told)
         self.asking = Asking(outbox=self.spool, ledger=self.spool, lanes=lanes, **told)

@@ -456,11 +456,15 @@ def test_named_keys_come_back_as_they_were_written(named: dict[str, str]) -> Non
     assert keys(",".join(f"{name}={key}" for name, key in written)) == written
 
 
+#: Where a tool has a standard name of its own, that holds.
+STANDARD = {"sentry_dsn": "SENTRY_DSN", "datadog_host": "DD_AGENT_HOST", "datadog_port": "DD_DOGSTATSD_PORT"}
+
+
 def test_every_setting_is_documented() -> None:
     for each in SETTINGS:
         assert each.doc.endswith(".")
         assert each.default is not None or each.example
-        assert each.env == f"SMSD_{each.name.upper()}"
+        assert each.env == STANDARD.get(each.name, f"SMSD_{each.name.upper()}")
 
 
 def test_the_example_in_the_repository_is_fresh() -> None:
@@ -495,7 +499,10 @@ def test_no_secret_is_an_option_of_twistd() -> None:
     options = {each.name: each for each in twistd_options(SETTINGS)}
     assert set(options) == {each.name.replace("_", "-") for each in SETTINGS} - {
         "api-keys",
+        "bird-key",
+        "bird-webhook-secret",
         "callback-secrets",
+        "sentry-dsn",
         "messagebird-key",
         "signing-key",
     }

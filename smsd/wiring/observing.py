@@ -1,4 +1,4 @@
-"""Composes what watches: the log, metrics, Sentry, Datadog and the archive, as the settings ask for them."""
+"""Puts together what watches: the log, metrics, Sentry, Datadog and the archive, as the settings ask for them."""
 
 import logging
 import platform
@@ -18,7 +18,6 @@ from zope.interface import implementer
 from smsd.core.errors import SpoolUnavailable
 from smsd.core.message import What
 from smsd.core.notice import Notice, Took
-from smsd.dispatch import IDaemonReactor
 from smsd.ports import IArchive, IInbox, IReporter
 from smsd.reporting.fanout import Fanout
 from smsd.reporting.log import LogReporter
@@ -27,6 +26,8 @@ from smsd.reporting.outlet import Outlet
 from smsd.reporting.prometheus import Prometheus
 from smsd.settings import Settings, SettingsError
 from smsd.settings.types import DirectoryArchiveUrl, S3ArchiveUrl
+from smsd.wiring.extras import extra
+from smsd.wiring.reactor import IDaemonReactor
 
 #: Seconds between two looks at how much there is: Datadog's agent flushes so often.
 LOOK_S: Final = 10.0
@@ -48,7 +49,7 @@ class Observing:
         self._settings = settings
         self._attempts: deque[float] = deque()
         self._snapshot = Snapshot(depth={}, oldest_s=0.0, eta_s=0.0, pace_used=0.0, pace_allowed=settings.rate)
-        known = Known(api_keys=frozenset(key.name for key in settings.api_keys), gateways=("messagebird",))
+        known = Known(api_keys=frozenset(key.name for key in settings.api_keys), gateways=settings.gateway.names)
         release = version("smsd")
         self.metrics = Prometheus(known=known, snapshot=lambda: self._snapshot, version=release)
         self._outlets: list[Outlet[Any]] = []
@@ -101,7 +102,7 @@ class Observing:
         dsn = self._settings.sentry_dsn
         if dsn is None:
             return None
-        module = _extra("smsd.reporting.sentry", "sentry", "SENTRY_DSN")
+        module = extra("smsd.reporting.sentry", "sentry", "SENTRY_DSN")
         secrets = [key.key.reveal() for key in self._settings.api_keys]
         secrets += [each.reveal() for each in (self._settings.messagebird_key, self._settings.signing_key) if each]
         node = self._settings.node or platform.node()
@@ -118,7 +119,7 @@ class Observing:
     def _start_datadog(self, known: Known) -> Outlet[Any] | None:
         if self._settings.datadog_host is None:
             return None
-        module = _extra("smsd.reporting.datadog", "datadog", "DD_AGENT_HOST")
+        module = extra("smsd.reporting.datadog", "datadog", "DD_AGENT_HOST")
         agent = module.Datadog(host=self._settings.datadog_host, port=self._settings.datadog_port, known=known)
         outlet = Outlet("datadog", agent.take, monotonic=self._reactor.seconds, close=agent.close)
         self._outlets.append(outlet)
@@ -192,16 +193,8 @@ class Archive:
                 made: IArchive = import_module("smsd.archive.directory").DirectoryArchive(path, defer=defer)
                 return made
             case S3ArchiveUrl(bucket=bucket, prefix=prefix):
-                module = _extra("smsd.archive.s3", "s3", "SMSD_ARCHIVE=s3://…")
+                module = extra("smsd.archive.s3", "s3", "SMSD_ARCHIVE=s3://…")
                 s3: IArchive = module.S3Archive(bucket, prefix, defer=defer, encryption=settings.archive_encryption)
                 return s3
             case None:
                 return None
-
-
-def _extra(module: str, extra: str, setting: str) -> Any:
-    try:
-        return import_module(module)
-    except ImportError as error:
-        problem = f"{setting} needs more than is installed: pip install 'smsd[{extra}]'."
-        raise SettingsError(problems=(problem,)) from error

@@ -1,0 +1,179 @@
+"""The gateway to Bird, the API that follows MessageBird's classic one, through its own SDK."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from zope.interface import implementer
+
+from smsd.core.address import Msisdn, Originator
+from smsd.core.message import Message
+from smsd.core.moment import moment
+from smsd.core.outcome import Found, LookupFailed, LookupResult, NotFound, Outcome, Postponed
+from smsd.core.report import BadReport, Report
+from smsd.gateway.answers import Failure, outcome_of_failure, provider_id
+from smsd.gateway.bird_answers import outcome_of, words
+from smsd.gateway.bird_events import item_report
+from smsd.gateway.bird_http import BirdClient, Reply
+from smsd.gateway.messagebird import CLOCKS_DIFFER_S, MAX_PAGES, IGatewayReactor
+from smsd.gateway.pools import Closed, Pools
+from smsd.ports import IGateway
+
+#: Seconds for which a repeat goes out. Bird has named a day, and of late "roughly 3 hours" (bird.com, "Idempotency"):
+#: well within both, for a repeat that comes too late is a second SMS.
+REPEATABLE_S: Final = 7200.0
+#: Messages on a page of a lookup.
+PAGE: Final = 100
+#: Digits from which on a number is one of E.164, and not a short code of an operator's.
+SHORTEST_NUMBER: Final = 7
+_MESSAGES: Final = "/v1/sms/messages"
+_BATCHES: Final = "/v1/sms/batches"
+_CLOSED: Final = "the gateway is closed"
+
+
+@implementer(IGateway)
+class BirdGateway:
+    """Sends through Bird with the API ``key``, each message under a ``category``, in ``threads`` threads of its own.
+
+    ``url`` is None for the SDK's own, by the region in the key. ``timeout_s`` bounds the wait for an answer (seconds,
+    from the moment the request is out). ``now`` gives UTC epoch seconds and ``monotonic`` monotonic ones; both are
+    called from threads.
+    """
+
+    repeatable_s = REPEATABLE_S
+
+    def __init__(
+        self,
+        key: str,
+        url: str | None,
+        *,
+        category: str,
+        reactor: IGatewayReactor,
+        threads: int,
+        timeout_s: float,
+        now: Callable[[], float],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._key = key
+        self._category = category
+        self._now = now
+        self._client = BirdClient(key, url, read_s=timeout_s, clock=monotonic)
+        self._pools = Pools(name="bird", threads=threads, reactor=reactor, monotonic=monotonic)
+
+    def start(self) -> None:
+        """Open for business; without it every send is postponed."""
+        self._pools.start()
+
+    async def close(self) -> None:
+        """Take no more, and wait for the answers that are due; at most the timeout. May be repeated."""
+        await self._pools.close()
+        self._client.close()
+
+    async def send(self, message: Message) -> Outcome:
+        """Ask Bird, once, to take ``message``; whatever happens is an Outcome, never an exception.
+
+        To several recipients it is one batch, which Bird takes or refuses as a whole.
+        """
+        try:
+            outcome: Outcome = await self._pools.send(self._send, message)
+        except Closed:
+            return Postponed(reason=_CLOSED)
+        return outcome
+
+    async def lookup(self, message: Message) -> LookupResult:
+        """Look for ``message`` by our id in the metadata of what its first recipient got since it was first tried.
+
+        What is sent to several is taken as a whole, so one of them tells of all.
+        """
+        items = await self._listed(message, message.remaining[0])
+        if isinstance(items, LookupFailed):
+            return items
+        # One of ours without an id is there all the same: called missing, it would be sent twice.
+        return Found(provider_id=provider_id(items[0]) or "") if items else NotFound()
+
+    async def reports(self, message: Message) -> tuple[Report, ...] | LookupFailed:
+        """Ask what became of ``message``: a report on each recipient of whom the end is not known yet."""
+        final = {each.recipient for each in message.deliveries if each.status.is_final}
+        reports: list[Report] = []
+        for recipient in message.recipients:
+            if recipient not in final:
+                items = await self._listed(message, recipient)
+                if isinstance(items, LookupFailed):
+                    return items
+                try:
+                    reports += [item_report(item) for item in items]
+                except BadReport as error:
+                    return LookupFailed(reason=str(error))
+        return tuple(reports)
+
+    async def _listed(self, message: Message, recipient: Msisdn) -> list[Mapping[str, Any]] | LookupFailed:
+        """What Bird lists of ``message`` to ``recipient``: one, or none."""
+        query = self._query(message, recipient)
+        for _ in range(MAX_PAGES):
+            try:
+                reply: Reply | Failure = await self._pools.look(self._client.get, _MESSAGES, query)
+            except Closed:
+                return LookupFailed(reason=_CLOSED)
+            if isinstance(reply, Failure):
+                return LookupFailed(reason=reply.value)
+            page = reply.decoded if isinstance(reply.decoded, Mapping) else {}
+            items = page.get("data")
+            if reply.status != 200 or not isinstance(items, list):
+                return LookupFailed(reason=words(reply.answer(self._now()), self._hidden(message)))
+            ours = [item for item in items if _reference(item) == message.id]
+            cursor = page.get("next_cursor")
+            if ours or not isinstance(cursor, str):
+                return ours
+            query = {**query, "starting_after": cursor}
+        return LookupFailed(reason=f"the provider lists more than {MAX_PAGES * PAGE} messages")
+
+    # From here on in threads.
+    def _send(self, message: Message) -> Outcome:
+        to = message.remaining
+        orders = [self._order(message, recipient) for recipient in to]
+        path, body = (_MESSAGES, orders[0]) if len(to) == 1 else (_BATCHES, {"messages": orders})
+        reply = self._client.post(path, body, idempotency_key(message))
+        if isinstance(reply, Failure):
+            return outcome_of_failure(reply)
+        return outcome_of(reply.answer(self._now()), to, self._hidden(message))
+
+    def _order(self, message: Message, recipient: Msisdn) -> dict[str, Any]:
+        """The same at every attempt: under one key Bird takes only one body."""
+        return {
+            "to": f"+{recipient.digits}",
+            "from": _from(message.originator),
+            "text": message.body,
+            "category": self._category,
+            "metadata": {"reference": message.id, "recipient": recipient.digits},
+        }
+
+    def _query(self, message: Message, recipient: Msisdn) -> dict[str, str]:
+        known = [message.tried_since, message.attempted_at, message.accepted_at]
+        since = min(next(at for at in known if at is not None), self._now()) - CLOCKS_DIFFER_S
+        return {
+            "to": f"+{recipient.digits}",
+            "direction": "outbound",
+            "created_after": moment(since),
+            "limit": str(PAGE),
+        }
+
+    def _hidden(self, message: Message) -> list[str]:
+        return [self._key, message.body, *(recipient.digits for recipient in message.recipients)]
+
+
+def idempotency_key(message: Message) -> str:
+    """What Bird knows an attempt by: the same for all that may be one and the same, another as soon as none was taken.
+
+    It must not stay the same for ever: Bird gives a refusal again, too, under the key that it was given for.
+    """
+    return f"{message.id}-{round((message.tried_since or 0.0) * 1000):x}"
+
+
+def _from(originator: Originator) -> str:
+    text = originator.text
+    return f"+{text}" if text.isdecimal() and len(text) >= SHORTEST_NUMBER else text
+
+
+def _reference(item: object) -> object:
+    metadata = item.get("metadata") if isinstance(item, Mapping) else None
+    return metadata.get("reference") if isinstance(metadata, Mapping) else None

@@ -1,0 +1,164 @@
+"""Asks Bird through its SDK, over an HTTP client of our own."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+import attrs
+import httpx
+
+from smsd.gateway.answers import Failure, epoch_s, retry_after_s
+from smsd.gateway.bird_answers import BirdAnswer
+from smsd.gateway.bird_sdk import Bird, BirdError
+from smsd.gateway.http import CONNECT_S, IDLE_S, MAX_ANSWER, Broken
+from smsd.gateway.session import TROUBLE, Clock, WatchedSession, failure_of
+
+#: The headers of an answer that anybody looks at; the rest, cookies among them, goes no further.
+_HEADERS: Final = ("Content-Type", "Date", "Retry-After", "X-Request-Id")
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """What came back, decoded."""
+
+    status: int  #: of HTTP
+    decoded: object  #: from JSON; None if it was none
+    retry_after: str = ""  #: the header as it came
+    date: str = ""  #: the header as it came
+
+    def answer(self, now: float) -> BirdAnswer:
+        """The same, as an answer that came in at ``now`` (UTC epoch seconds)."""
+        return BirdAnswer.parse(self.status, self.decoded, retry_after_s(self.retry_after, epoch_s(self.date) or now))
+
+
+class BirdClient:
+    """Asks one thing at a time in each thread that uses it; blocks, never raises, never tries twice.
+
+    Its SDK builds and addresses the requests; what comes back is decoded here, because the SDK refuses a whole answer
+    over any field that has changed: the id in it would be lost, and the message be in doubt for no reason.
+    """
+
+    def __init__(self, key: str, url: str | None, *, read_s: float, clock: Clock) -> None:
+        """``url`` is None for the SDK's own, by the region in the ``key``; ``read_s`` bounds an answer (seconds)."""
+        self._transport = SessionTransport(read_s=read_s, clock=clock)
+        # Nothing from the environment: no proxy, no ~/.netrc, and none of the SDK's labels of who runs it.
+        http = httpx.Client(
+            transport=self._transport,
+            trust_env=False,
+            follow_redirects=False,
+            headers={"Accept-Encoding": "identity"},  # a packed answer may be a bomb
+        )
+        labels = {"Bird-Enrichment": "0"}
+        self._sdk = Bird(api_key=key, base_url=url, max_retries=0, http_client=http, default_headers=labels)
+
+    def post(self, path: str, body: Mapping[str, Any], key: str) -> Reply | Failure:
+        """Send ``body`` under the idempotency key ``key``."""
+        return _reply(lambda: self._sdk.request("POST", path, body=dict(body), idempotency_key=key))
+
+    def get(self, path: str, query: Mapping[str, str]) -> Reply | Failure:
+        """Ask for ``path`` with ``query``."""
+        return _reply(lambda: self._sdk.request("GET", path, extra_query=query))
+
+    def close(self) -> None:
+        """Close the connections of all threads; only once none of them is asking."""
+        self._transport.close()
+
+
+def _reply(request: Callable[[], httpx.Response]) -> Reply | Failure:
+    try:
+        response = request()
+    except Broken as broken:
+        return broken.failure
+    except Answered as answered:
+        response = answered.response
+    except UnicodeEncodeError:  # a lone surrogate; the body is written before anything goes out
+        return Failure.UNWRITABLE
+    except (BirdError, httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return Failure.UNREADABLE
+    retry_after, date = (response.headers.get(name, "") for name in ("Retry-After", "Date"))
+    return Reply(status=response.status_code, decoded=_decoded(response.content), retry_after=retry_after, date=date)
+
+
+def _decoded(content: bytes) -> object:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+# It goes from our transport through the SDK to _reply(), and no further: so it is not of smsd's own tree.
+@attrs.frozen
+class Answered(Exception):
+    """The provider answered something other than success."""
+
+    response: httpx.Response = attrs.field(repr=False)
+
+
+class SessionTransport(httpx.BaseTransport):
+    """Makes the SDK's requests with sessions of our own, one a thread, each with a connection that it keeps.
+
+    ``read_s`` bounds the whole answer, ``connect_s`` the connection (seconds); ``clock`` is monotonic, in seconds.
+    """
+
+    def __init__(self, *, read_s: float, clock: Clock, connect_s: float = CONNECT_S) -> None:
+        self._timeout = (connect_s, read_s)
+        self._clock = clock
+        self._local = threading.local()
+        self._sessions: set[WatchedSession] = set()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """The answer to ``request`` if it is a success. Raises Answered with any other, and Broken."""
+        with self._session() as session:
+            try:
+                answer = session.request(
+                    request.method,
+                    str(request.url),
+                    data=request.read(),
+                    headers=dict(request.headers),
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                    stream=True,
+                )
+                content: bytes = answer.raw.read(MAX_ANSWER + 1, decode_content=True)
+            except TROUBLE as trouble:
+                # From None: the trouble's own words hold the address, and with it a phone number.
+                raise Broken(failure_of(trouble, session.progress)) from None
+            if len(content) > MAX_ANSWER:
+                raise Broken(Failure.TOO_BIG)
+        headers = {name: answer.headers[name] for name in _HEADERS if name in answer.headers}
+        response = httpx.Response(answer.status_code, headers=headers, content=content, request=request)
+        if not response.is_success:
+            raise Answered(response)
+        return response
+
+    def close(self) -> None:
+        """Close the connections of all threads; only once none of them is asking."""
+        while self._sessions:
+            self._sessions.pop().close()
+
+    @contextmanager
+    def _session(self) -> Iterator[WatchedSession]:
+        """This thread's session, or a new one; it lives on only if all goes well."""
+        session = self._local.__dict__.pop("session", None)
+        if session is None or self._clock() - session.used_at > IDLE_S:
+            if session is not None:
+                self._drop(session)
+            session = WatchedSession(self._clock)
+            self._sessions.add(session)
+        session.progress.went_out = False
+        well = False
+        try:
+            yield session
+            well = True
+        finally:
+            if well:
+                session.used_at = self._clock()
+                self._local.session = session
+            else:
+                self._drop(session)
+
+    def _drop(self, session: WatchedSession) -> None:
+        self._sessions.discard(session)
+        session.close()

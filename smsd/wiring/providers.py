@@ -1,0 +1,89 @@
+"""Puts the lanes to the providers together."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from smsd.core.retry import Backoff
+from smsd.gateway.messagebird import MessageBirdGateway
+from smsd.pipeline.hold import Hold
+from smsd.pipeline.lane import Lane
+from smsd.pipeline.throttle import PermitThrottle
+from smsd.ports import IReporter
+from smsd.settings import SANDBOX_KEY, Settings
+from smsd.wiring.extras import extra
+from smsd.wiring.reactor import IDaemonReactor
+
+#: Seconds, the longest pause between two probes of a provider that holds us off.
+PROBE_CAP_S: Final = 60.0
+
+
+class Providers:
+    """A lane to each provider that is known, by its name; and those that are used, the first one first.
+
+    One that is only known is asked what became of what it was sent under an earlier setting.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        url: str | None,
+        reactor: IDaemonReactor,
+        now: Callable[[], float],
+        reporter: IReporter,
+    ) -> None:
+        """``url`` is where MessageBird answers, or the sandbox. Raises SettingsError for what is not installed."""
+        probing = Backoff(base_s=settings.retry_base, cap_s=min(PROBE_CAP_S, settings.retry_cap))
+        used = settings.gateway.names
+        known = {"messagebird": url is not None, "bird": settings.knows_bird}
+        throttles = {name: PermitThrottle(rate=settings.rate, clock=reactor) for name in known}
+        self._gateways: dict[str, Any] = {}
+        self._throttles = throttles
+        self.lanes: Mapping[str, Lane] = {
+            name: Lane(
+                name=name,
+                gateway=self._made(name, settings, url, threads=throttles[name].permits, reactor=reactor, now=now),
+                throttle=throttles[name],
+                hold=Hold(backoff=probing, gateway=name, clock=reactor, now=now, reporter=reporter),
+            )
+            for name in known
+            if known[name] or name in used
+        }
+        self.used = [self.lanes[name] for name in used]
+
+    def start(self) -> None:
+        """Open for business."""
+        for name, gateway in self._gateways.items():
+            gateway.start()
+            self._throttles[name].start()
+
+    def stop(self) -> None:
+        """Let nothing more through."""
+        for throttle in self._throttles.values():
+            throttle.close()
+
+    async def close(self) -> None:
+        """Wait for the answers that are due."""
+        for gateway in self._gateways.values():
+            await gateway.close()
+
+    def _made(self, name: str, settings: Settings, url: str | None, **common: Any) -> Any:
+        common |= {"timeout_s": settings.timeout, "monotonic": common["reactor"].seconds}
+        if name == "bird" and settings.bird_key is not None:
+            module = extra("smsd.gateway.bird", "bird", "SMSD_GATEWAY=bird")
+            key, category = settings.bird_key.reveal(), settings.bird_category.value
+            gateway = module.BirdGateway(key, settings.bird_url, category=category, **common)
+        else:
+            report_url = settings.public_url and settings.public_url + "/messagebird/status"
+            key = (settings.messagebird_key or SANDBOX_KEY).reveal()
+            gateway = MessageBirdGateway(key, url or "", report_url=report_url, **common)
+        self._gateways[name] = gateway
+        return gateway
+
+
+def bird_events(settings: Settings) -> Any:
+    """What reads Bird's signed events; None without their secret. Raises SettingsError for what is not installed."""
+    if settings.bird_webhook_secret is None:
+        return None
+    module = extra("smsd.gateway.bird_events", "bird", "SMSD_BIRD_WEBHOOK_SECRET")
+    return module.BirdEvents(settings.bird_webhook_secret.reveal())

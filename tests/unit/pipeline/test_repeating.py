@@ -1,0 +1,93 @@
+"""Where a provider knows a repeat for one, what was not answered goes again at once, and nobody gets it twice."""
+
+from itertools import chain, repeat
+
+import pytest
+
+from smsd.core.lifecycle import State
+from smsd.core.message import What
+from smsd.core.outcome import Found, HeldOff, Outcome, Refused, Unanswered
+from tests.unit.pipeline.world import Exchange, World
+
+GOOD = Exchange(0.01, 0.01)
+CUT = Exchange(0.01, 0.01, Unanswered(reason="reset"))
+
+
+def world_of(*exchanges: Exchange, window_s: float = 7200.0) -> World:
+    world = World(rate=5.0, exchanges=chain(exchanges, repeat(GOOD)))
+    world.gateway.repeatable_s = window_s
+    return world
+
+
+def ends_with(outcome: Outcome) -> Exchange:
+    return Exchange(0.01, 0.01, outcome)
+
+
+def test_what_was_not_answered_goes_again_at_once_without_being_asked_for() -> None:
+    world = world_of(CUT)
+    (id,) = world.post()
+    world.start()
+    world.pass_time(3.0)
+    assert [sent for _, sent in world.gateway.arrivals] == [id, id]
+    assert world.found(id).state is State.SENT
+    assert [event.what for event in world.found(id).history] == [What.UNANSWERED, What.REPEATED, What.SENT]
+
+
+def test_a_repeat_is_known_for_the_attempt_that_it_repeats() -> None:
+    world = world_of(CUT, CUT)
+    (id,) = world.post()
+    world.start()
+    world.pass_time(6.0)
+    first, _, last = world.arrival_times()
+    found = world.found(id)
+    assert (found.tried_since, found.attempted_at) == (pytest.approx(first - 0.01), pytest.approx(last - 0.01))
+
+
+def test_after_the_window_it_is_asked_for() -> None:
+    world = world_of(*[CUT] * 400, window_s=30.0)
+    world.gateway.lookups = iter([Found(provider_id="theirs")])
+    (id,) = world.post()
+    world.start()
+    world.pass_time(120.0)
+    assert world.found(id).provider_id == "theirs"
+    assert max(world.arrival_times()) < 30.0 + 30.0
+
+
+def test_a_repeat_that_is_held_off_is_asked_for_and_not_sent_as_another() -> None:
+    world = world_of(CUT, ends_with(HeldOff(reason="no balance")))
+    world.gateway.lookups = iter([Found(provider_id="theirs")])
+    (id,) = world.post()
+    world.start()
+    world.pass_time(10.0)
+    assert len(world.gateway.arrivals) == 2
+    assert world.found(id).provider_id == "theirs"
+
+
+def test_a_repeat_that_is_refused_is_dead() -> None:
+    world = world_of(CUT, ends_with(Refused(reason="no")))
+    (id,) = world.post()
+    world.start()
+    world.pass_time(5.0)
+    assert world.found(id).state is State.DEAD
+
+
+def test_a_repeat_for_another_gateway_is_asked_for_there_and_not_sent_here() -> None:
+    world = world_of()
+    world.start()
+    world.pass_time(0.5)
+    (id,) = world.post(gateway="old", attempts=1, attempted_at=0.1, tried_since=0.1)
+    world.pass_time(10.0)
+    assert world.gateway.arrivals == []
+    found = world.found(id)
+    assert found.state is State.UNCERTAIN
+    assert "the gateway old, which may have it, is not set up" in found.error
+
+
+def test_a_repeat_past_its_validity_is_asked_for() -> None:
+    world = world_of()
+    world.gateway.lookups = iter([Found(provider_id="theirs")])
+    (id,) = world.post(gateway="test", attempts=1, attempted_at=0.0, tried_since=0.0, valid_until=0.0)
+    world.start()
+    world.pass_time(5.0)
+    assert world.gateway.arrivals == []
+    assert world.found(id).state is State.SENT
