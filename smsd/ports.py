@@ -1,5 +1,6 @@
 """The seams of smsd: what each half needs from the world, on one page."""
 
+import math
 from collections.abc import Callable, Sequence, Set
 
 import attrs
@@ -24,6 +25,7 @@ class Lease:
 
     message: Message  #: as it is stored
     token: int = 0  #: what the engine knows the lease by
+    until: float = math.inf  #: monotonic seconds; surely nobody else has the message before
 
 
 class IInbox(Interface):
@@ -71,8 +73,8 @@ class IOutbox(Interface):
         """Make ``after`` durable in place of ``lease.message``; returns the lease on it.
 
         The lease is held on while ``after`` is sending, and ends with any other state. Raises LeaseLost if the
-        stored message is no longer in the state that was leased (it was canceled), SpoolUnavailable (nothing has
-        changed and the lease is still held).
+        stored message is no longer in the state that was leased (it was canceled) or waits for an operator's word,
+        SpoolUnavailable (nothing has changed and the lease is still held).
         """
 
     async def release(lease: Lease) -> None:
@@ -157,6 +159,9 @@ class IEngine(IInbox, IOutbox, ILedger, ICallbackQueue):
     def open() -> None:
         """Make ready; may block. Raises SpoolRefused with a reason a person can act on."""
 
+    def listen(wake: Callable[[], None]) -> None:
+        """Call ``wake``, on the reactor's thread, when another process may have left something to send; once open."""
+
     async def close() -> None:
         """Finish what was begun, then let go of files, threads and locks."""
 
@@ -168,8 +173,12 @@ class IGateway(Interface):
         "Seconds from the first attempt for which the same message, sent again, is known for the same; 0: never."
     )
 
-    async def send(message: Message) -> Outcome:
-        """Ask the provider, once, to take ``message``; whatever happens is an Outcome, never an exception."""
+    async def send(message: Message, by: float = math.inf) -> Outcome:
+        """Ask the provider, once, to take ``message``; whatever happens is an Outcome, never an exception.
+
+        What has not begun to go out ``by`` then (monotonic seconds, looked at just before the write) is postponed:
+        whoever stalled so long can no longer know that the message and the permit are his.
+        """
 
     async def lookup(message: Message) -> LookupResult:
         """Ask the provider whether it has ``message`` (by its id, around ``attempted_at``)."""
@@ -188,6 +197,9 @@ class IThrottle(Interface):
 
     async def take() -> int:
         """Wait for a permit to send one request; the answer names it."""
+
+    def until(permit: int) -> float:
+        """When, in monotonic seconds, ``permit`` is too old for a request to go out under it."""
 
     def give_back(permit: int, extra_s: float = 0.0) -> None:
         """Return ``permit`` once the answer is in; it is free again one span, and ``extra_s`` seconds, later."""

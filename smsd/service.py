@@ -15,6 +15,7 @@ from smsd.api.hooks import Hooks
 from smsd.api.readiness import Readiness
 from smsd.api.routes import POST_SMS, Api
 from smsd.api.site import quick_site, site
+from smsd.core.message import What
 from smsd.core.notice import Measure
 from smsd.core.quota import quotas_of
 from smsd.gateway.webhook import inbound, public_url, status_report, verify
@@ -30,11 +31,12 @@ from smsd.ports import IEngine, IReporter
 from smsd.sandbox.messagebird import MessageBirdSandbox
 from smsd.sandbox.terminal import show, welcome
 from smsd.settings import SANDBOX_KEY, Settings
-from smsd.settings.types import MemorySpoolUrl, SqliteSpoolUrl
+from smsd.settings.types import MemorySpoolUrl, PostgresSpoolUrl, SqliteSpoolUrl
 from smsd.spool.memory import MemorySpool
 from smsd.spool.sqlite import SqliteSpool
 from smsd.wiring.callbacks import Callbacks
 from smsd.wiring.dispatch import Dispatch
+from smsd.wiring.extras import extra
 from smsd.wiring.observing import Archive, Observing
 from smsd.wiring.providers import Providers, bird_events
 from smsd.wiring.reactor import IDaemonReactor
@@ -47,6 +49,12 @@ def engine_for(settings: Settings, reactor: IDaemonReactor, measure: Measure) ->
             return MemorySpool(ageing_s=settings.ageing)
         case SqliteSpoolUrl(path=path):
             return SqliteSpool(str(path), reactor=reactor, ageing_s=settings.ageing, measure=measure)
+        case PostgresSpoolUrl(url=url):
+            module = extra("smsd.spool.postgresql.engine", "postgresql", "SMSD_SPOOL=postgresql://…")
+            shared: IEngine = module.PostgresSpool(
+                url.reveal(), reactor=reactor, lease_s=settings.lease, ageing_s=settings.ageing, measure=measure
+            )
+            return shared
 
 
 class Daemon(Service):
@@ -97,7 +105,7 @@ class Daemon(Service):
             **told,
         )
         self._callbacks = Callbacks(queue=self._store, **told)
-        reporter.add("callbacks", self._callbacks.runner)
+        reporter.add("callbacks", self._callbacks.runner, set(What) - {What.ACCEPTED})
         self._upkeep = Upkeep(ledger=self._store, keep_s=settings.keep * 86400, clock=self._reactor, now=self._now)
         self._intake = Intake(
             inbox=self._store,
@@ -115,6 +123,7 @@ class Daemon(Service):
         api = self._api(reporter)
         address = self._serve(settings.listen, quick_site(api.app.resource(), self._reactor, POST_SMS, api.posted))
         self._store.open()
+        self._store.listen(self._dispatch.wake)
         self._observing.start(self._store)
         self._archive.start()
         self._dispatch.start()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
+from twisted.internet.tcp import Connection
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import RESPONSES, HTTPChannel, Request, datetimeToString
@@ -34,6 +35,8 @@ class ShortcutChannel(HTTPChannel):
     _log = Logger()
     #: Whether twisted.web is between two requests, and has read nothing of the next one.
     _is_between = True
+    #: Whether all that was written so far went straight to the socket.
+    _is_direct = False
     #: What came in while a request was being answered; None while none is.
     _later: bytes | None = None
 
@@ -42,6 +45,11 @@ class ShortcutChannel(HTTPChannel):
         super().__init__()
         self._request_line = request_line
         self._shortcut = shortcut
+
+    def connectionMade(self) -> None:
+        """Begin; over TLS the socket is not ours to write to."""
+        super().connectionMade()
+        self._is_direct = isinstance(self.transport, Connection)
 
     def dataReceived(self, data: bytes) -> None:
         """Take the short way if that can be done, and leave it to twisted.web otherwise."""
@@ -52,7 +60,7 @@ class ShortcutChannel(HTTPChannel):
             return
         read = _read(data, self._request_line) if self._is_between and self.persistent else None
         if read is None:
-            self._is_between = False
+            self._is_between = self._is_direct = False
             super().dataReceived(data)
             return
         self.resetTimeout()
@@ -76,8 +84,19 @@ class ShortcutChannel(HTTPChannel):
             b"",
             body,
         ]
-        self.transport.write(b"\r\n".join(lines))
+        self._write(b"\r\n".join(lines))
         self._go_on()
+
+    def _write(self, data: bytes) -> None:
+        # Straight to the socket while nothing waits before it: Twisted's own way leads through another turn of the
+        # reactor, a sixth of an accept.
+        if self._is_direct:
+            sent = self.transport.writeSomeData(data)
+            if sent == len(data):
+                return
+            self._is_direct = False
+            data = data[sent:] if isinstance(sent, int) and sent > 0 else data
+        self.transport.write(data)
 
     def _broke(self, failure: Failure) -> None:
         self._log.failure("a request broke", failure)

@@ -17,6 +17,7 @@ class Notice:
     at: float  #: UTC epoch seconds
     message: Message | None = None  #: as it is afterwards
     detail: str = ""  #: why, in words fit for a log: no number, no text, no key
+    count: int = 1  #: how many messages it is about: of what was accepted together, ``message`` is the first
     gateway: str = ""  #: the name of the gateway that it is about, when it is about one and no message
 
 

@@ -91,6 +91,9 @@ def cancel(message: Message, now: float) -> Message:
 
 def revive(message: Message, now: float) -> Message:
     """A dead message put back into the queue with a fresh set of tries. Raises NotAllowed when it is not dead."""
+    # One that is uncertain may go from there to the queue too, but not at a person's word: the provider may have it.
+    if message.state is not State.DEAD:
+        raise NotAllowed(state=message.state.value, wanted=State.QUEUED.value)
     again = _move(message, State.QUEUED, now, What.REPLAYED)
     return attrs.evolve(again, attempts=0, valid_until=None, tried_since=None, deliveries=())
 

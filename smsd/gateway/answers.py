@@ -32,6 +32,7 @@ class Failure(enum.Enum):
     UNREACHABLE = "no connection to the provider could be made"
     CONNECT_LATE = "the provider did not take the connection in time"
     TLS_FAILED = "no secure connection to the provider could be agreed"
+    TOO_LATE = "it took too long until the request could go out"
     UNWRITABLE = "the text cannot be written as UTF-8"
     LATE = "the provider did not answer in time"
     CUT = "the connection broke before the whole answer was in"
@@ -55,6 +56,7 @@ _OF_FAILURE: Final[Mapping[Failure, Outcome]] = {
     Failure.UNREACHABLE: Postponed(reason=Failure.UNREACHABLE.value),
     Failure.CONNECT_LATE: Postponed(reason=Failure.CONNECT_LATE.value),
     Failure.TLS_FAILED: Postponed(reason=Failure.TLS_FAILED.value),
+    Failure.TOO_LATE: Postponed(reason=Failure.TOO_LATE.value),
     Failure.UNWRITABLE: Refused(reason=Failure.UNWRITABLE.value),
     Failure.LATE: Unanswered(reason=Failure.LATE.value, late=True),
     Failure.CUT: Unanswered(reason=Failure.CUT.value),

@@ -1,5 +1,6 @@
 """The gateway to Bird, the API that follows MessageBird's classic one, through its own SDK."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -57,6 +58,7 @@ class BirdGateway:
         self._key = key
         self._category = category
         self._now = now
+        self._monotonic = monotonic
         self._client = BirdClient(key, url, read_s=timeout_s, clock=monotonic)
         self._pools = Pools(name="bird", threads=threads, reactor=reactor, monotonic=monotonic)
 
@@ -69,13 +71,14 @@ class BirdGateway:
         await self._pools.close()
         self._client.close()
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message, by: float = math.inf) -> Outcome:
         """Ask Bird, once, to take ``message``; whatever happens is an Outcome, never an exception.
 
-        To several recipients it is one batch, which Bird takes or refuses as a whole.
+        What has not begun ``by`` then (monotonic seconds) is postponed. To several recipients it is one batch, which
+        Bird takes or refuses as a whole.
         """
         try:
-            outcome: Outcome = await self._pools.send(self._send, message)
+            outcome: Outcome = await self._pools.send(self._send, message, by)
         except Closed:
             return Postponed(reason=_CLOSED)
         return outcome
@@ -128,7 +131,9 @@ class BirdGateway:
         return LookupFailed(reason=f"the provider lists more than {MAX_PAGES * PAGE} messages")
 
     # From here on in threads.
-    def _send(self, message: Message) -> Outcome:
+    def _send(self, message: Message, by: float) -> Outcome:
+        if self._monotonic() >= by:
+            return outcome_of_failure(Failure.TOO_LATE)
         to = message.remaining
         orders = [self._order(message, recipient) for recipient in to]
         path, body = (_MESSAGES, orders[0]) if len(to) == 1 else (_BATCHES, {"messages": orders})

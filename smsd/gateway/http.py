@@ -1,6 +1,7 @@
 """Asks MessageBird through its SDK, over an HTTP client of our own."""
 
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -134,6 +135,10 @@ class SessionClient:
             raise Declined(status=response.status_code, body=content, retry_after=retry_after, date=date)
         return content if format is ResponseFormat.binary else content.decode("utf-8", "replace")
 
+    def not_after(self, by: float) -> None:
+        """Let the next request of this thread fail if it has not gone out ``by`` then (monotonic seconds)."""
+        self._local.by = by
+
     def close(self) -> None:
         """Close the connections of all threads; only once none of them is asking."""
         while self._sessions:
@@ -170,6 +175,7 @@ class SessionClient:
             session = WatchedSession(self._clock)
             self._sessions.add(session)
         session.progress.went_out = False
+        session.progress.by = self._local.__dict__.pop("by", math.inf)
         well = False
         try:
             yield session

@@ -1,5 +1,6 @@
 """The gateway to MessageBird's classic REST API, through its own SDK."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -111,11 +112,11 @@ class MessageBirdGateway:
                 turn.release()
             await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), self._stop)
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message, by: float = math.inf) -> Outcome:
         """Ask MessageBird, once, to take ``message``; whatever happens is an Outcome, never an exception."""
         if not self._open:
             return Postponed(reason=_CLOSED)
-        outcome: Outcome = await deferToThreadPool(self._reactor, self._sends, self._send, message)
+        outcome: Outcome = await deferToThreadPool(self._reactor, self._sends, self._send, message, by)
         return outcome
 
     async def lookup(self, message: Message) -> LookupResult:
@@ -187,7 +188,8 @@ class MessageBirdGateway:
         self._http.close()
 
     # From here on in threads.
-    def _send(self, message: Message) -> Outcome:
+    def _send(self, message: Message, by: float) -> Outcome:
+        self._http.not_after(by)
         reply = ask(self._client, "POST", _MESSAGES, lambda: self._order(message))
         if isinstance(reply, Failure):
             return outcome_of_failure(reply)

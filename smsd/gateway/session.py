@@ -2,6 +2,7 @@
 
 import functools
 import io
+import math
 import socket
 import ssl
 from collections.abc import Callable
@@ -31,7 +32,12 @@ class Progress:
     """How far the exchange at hand has come; written by the connection, read by whoever asked."""
 
     clock: Clock  #: monotonic seconds
+    by: float = math.inf  #: monotonic seconds; not a byte is to go out then or later
     went_out: bool = False  #: a byte of the request may have reached the provider
+
+
+class TooLate(OSError):
+    """The time in which the request might begin is over."""
 
 
 class WatchedSession(requests.Session):
@@ -100,6 +106,9 @@ class _Watched(HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
+        # Now, and not when it was asked for: the process may have stood still since.
+        if self._progress.clock() >= self._progress.by:
+            raise TooLate
         # Before, not after: a send that fails half way may have arrived.
         self._progress.went_out = True
         super().send(data)
@@ -140,6 +149,8 @@ def failure_of(trouble: Exception, progress: Progress) -> Failure:
     """Why there is no answer, from what was raised and how far the request had come."""
     if progress.went_out:
         return Failure.LATE if _holds(trouble, _TIMEOUTS) else Failure.CUT
+    if _holds(trouble, TooLate):
+        return Failure.TOO_LATE
     if _holds(trouble, NameResolutionError):
         return Failure.UNRESOLVED
     if _holds(trouble, (SSLError, ssl.SSLError)):

@@ -102,8 +102,7 @@ class Intake:
 
         claim = None if idempotency is None else self._claim(idempotency, api_key, now, receipt)
         place = await self._append(messages, claim, now)
-        for message in messages:
-            self._reporter.report(Notice(what=What.ACCEPTED, at=now, message=message))
+        self._reporter.report(Notice(what=What.ACCEPTED, at=now, message=messages[0], count=len(messages)))
         self._wake()
         return receipt(place)
 

@@ -92,7 +92,8 @@ class Sender:
             return
         self._reporter.report(of(begun.message))
         begun_at = self._clock.seconds()
-        outcome = await self._lane.gateway.send(begun.message)
+        by = min(begun.until, self._lane.throttle.until(permit))
+        outcome = await self._lane.gateway.send(begun.message, by)
         self._lane.answered(outcome, permit, begun_at)
         self._turn_back()
         await self._settle(begun, settle(begun.message, outcome, self._now(), self._policy, self._draw()))

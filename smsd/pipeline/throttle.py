@@ -2,22 +2,13 @@
 
 import math
 from collections import deque
-from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
+from smsd.core.easing import Permits, eased, regained, smoothed
 from smsd.ports import IThrottle
-
-#: What is left of the pace each time that the provider finds it too fast, and the least that is left of it.
-EASED: Final = 1 / 2
-LEAST: Final = 1 / 16
-#: Seconds without another complaint that give back so much of the agreed pace.
-REGAIN_S: Final = 10.0
-REGAINED: Final = 1 / 10
-#: The weight of the latest round trip among all.
-LATEST: Final = 1 / 4
 
 
 @implementer(IThrottle)
@@ -27,19 +18,13 @@ class PermitThrottle:
     A permit is held from before a request goes out until one span after its *answer*. So whatever arrived at the
     provider within the last span still holds its permit, however late threads, sockets or timers were: the rate
     cannot be exceeded. What it costs is the round trip: at most permits / (span + round trip) a second.
-
-    While the pace is eased fewer permits may be out at once, and each for longer where their number must be whole.
-    Neither ever goes the other way, so the guarantee stands.
     """
 
     def __init__(self, *, rate: float, clock: IReactorTime) -> None:
-        """Guard ``rate`` requests a second; ``clock`` must be monotonic.
-
-        Below one a second there is one permit for 1 / rate seconds; above, the whole number of permits for a
-        second: two and a half a second cannot be had without a third within some second.
-        """
-        self.permits = max(1, math.floor(rate))
-        self.span_s = max(1.0, 1.0 / rate)
+        """Guard ``rate`` requests a second; ``clock`` must be monotonic."""
+        self._pace = Permits.of(rate)
+        self.permits = self._pace.number
+        self.span_s = self._pace.span_s
         self._clock = clock
         self._free: deque[int] = deque(range(self.permits))
         self._waiting: deque[Deferred[int]] = deque()
@@ -66,11 +51,15 @@ class PermitThrottle:
         self._hand_out()
         return await waiter
 
+    def until(self, permit: int) -> float:
+        """Without end: nobody but this process has its permits."""
+        return math.inf
+
     def give_back(self, permit: int, extra_s: float = 0.0) -> None:
         """See IThrottle."""
         taken_at = self._taken_at.pop(permit, None)
         if taken_at is not None:
-            self._learn(self._clock.seconds() - taken_at)
+            self._round_trip_s = smoothed(self._round_trip_s, self._clock.seconds() - taken_at)
         self._returning[permit] = self._clock.callLater(self._eased_span_s() + extra_s, self.put_back, permit)
 
     def put_back(self, permit: int) -> None:
@@ -82,7 +71,7 @@ class PermitThrottle:
 
     def ease_off(self) -> None:
         """See IThrottle."""
-        self._share = max(LEAST, self._share_now() * EASED)
+        self._share = eased(self._share_now())
         self._eased_at = self._clock.seconds()
 
     def close(self) -> None:
@@ -101,18 +90,13 @@ class PermitThrottle:
             self._waiting.popleft().callback(permit)
 
     def _share_now(self) -> float:
-        regained = math.floor((self._clock.seconds() - self._eased_at) / REGAIN_S) * REGAINED
-        return min(1.0, self._share + regained)
+        return regained(self._share, self._clock.seconds() - self._eased_at)
 
     def _usable(self) -> int:
-        return min(self.permits, math.ceil(self.permits * self._share_now()))
+        return self._pace.usable(self._share_now())
 
     def _eased_span_s(self) -> float:
-        return self.span_s * max(1.0, self._usable() / (self.permits * self._share_now()))
-
-    def _learn(self, round_trip_s: float) -> None:
-        known_s = round_trip_s if self._round_trip_s is None else self._round_trip_s
-        self._round_trip_s = known_s + LATEST * (round_trip_s - known_s)
+        return self._pace.eased_span_s(self._share_now())
 
     def _forget(self, waiter: "Deferred[int]") -> None:
         self._waiting.remove(waiter)

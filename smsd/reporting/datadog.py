@@ -51,7 +51,9 @@ class Datadog:
         place = self._known.place(notice)
         counter = COUNTED[notice.what]
         if counter is not None:
-            self._agent.increment(dotted(counter.base), tags=_tags(labels(counter.labels, notice.what, place)))
+            self._agent.increment(
+                dotted(counter.base), notice.count, tags=_tags(labels(counter.labels, notice.what, place))
+            )
         for timing, seconds in timed(notice):
             self._agent.histogram(dotted(timing.full), seconds, tags=_tags(labels(timing.labels, notice.what, place)))
         if notice.what in (What.HELD, What.RELEASED):

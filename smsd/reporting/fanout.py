@@ -1,11 +1,11 @@
 """Passes each notice to every reporter, none of which can delay or break anything."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from zope.interface import implementer
 
+from smsd.core.message import What
 from smsd.core.notice import Notice
 from smsd.ports import IReporter
 from smsd.reporting.guard import Guard
@@ -26,13 +26,19 @@ class Fanout:
 
         The outlets take notices, and belong to the fanout from here on. ``monotonic`` is in seconds.
         """
-        self._direct = [(Guard(name, monotonic), reporter) for name, reporter in direct.items()]
+        self._direct: list[Guard] = []
+        self._takers: dict[What, list[tuple[Guard, IReporter]]] = {what: [] for what in What}
         self._queued = queued
         self._monotonic = monotonic
+        for name, reporter in direct.items():
+            self.add(name, reporter)
 
-    def add(self, name: str, reporter: IReporter) -> None:
-        """Pass notices to one more cheap ``reporter``."""
-        self._direct.append((Guard(name, self._monotonic), reporter))
+    def add(self, name: str, reporter: IReporter, wants: Iterable[What] = What) -> None:
+        """Pass notices of what it ``wants`` to one more cheap ``reporter``."""
+        guard = Guard(name, self._monotonic)
+        self._direct.append(guard)
+        for what in wants:
+            self._takers[what].append((guard, reporter))
 
     def start(self) -> None:
         """Begin to pass on to the queued ones; what was reported before has waited for this."""
@@ -41,14 +47,14 @@ class Fanout:
 
     def report(self, notice: Notice) -> None:
         """See IReporter."""
-        for guard, reporter in self._direct:
-            guard.run(partial(reporter.report, notice))
+        for guard, reporter in self._takers[notice.what]:
+            guard.run(reporter.report, notice)
         for each in self._queued:
             each.put(notice)
 
     def drops(self) -> dict[str, int]:
         """How many notices each reporter did not get, by its name."""
-        guards = [*(guard for guard, _ in self._direct), *(each.guard for each in self._queued)]
+        guards = [*self._direct, *(each.guard for each in self._queued)]
         return {guard.name: guard.drops for guard in guards}
 
     def close(self, within_s: float = CLOSE_S) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from twisted.logger import Logger
 
@@ -24,10 +24,10 @@ class Guard:
         #: How many never got to where they should.
         self.drops = 0
 
-    def run(self, step: Callable[[], None]) -> None:
-        """Do ``step``; if it raises, that is one drop."""
+    def run(self, step: Callable[..., None], *given: Any) -> None:
+        """Call ``step`` with what is ``given``; if it raises, that is one drop."""
         try:
-            step()
+            step(*given)
         except Exception as error:  # noqa: BLE001 - whatever a reporter does, the others and the sending go on
             self.drop(type(error).__name__)
 

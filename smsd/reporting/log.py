@@ -39,8 +39,6 @@ class LogReporter:
 
     def report(self, notice: Notice) -> None:
         """See IReporter."""
-        if notice.what is What.ACCEPTED:
-            return  # the ledger says so already, and a line for each would cost a quarter of the accepts
         level = _LEVELS.get(notice.what, LogLevel.info)
         message = notice.message
         if message is None:

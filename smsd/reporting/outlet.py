@@ -4,7 +4,6 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable
-from functools import partial
 from typing import Final, Generic, TypeVar
 
 from smsd.reporting.guard import Guard
@@ -72,8 +71,8 @@ class Outlet(Generic[_Item]):
 
     def _run(self) -> None:
         while (item := self._next()) is not None:
-            self.guard.run(partial(self._take, item))
-        self.guard.run(partial(self._close, self._left_s()))
+            self.guard.run(self._take, item)
+        self.guard.run(self._close, self._left_s())
 
     def _next(self) -> _Item | None:
         if self._deadline is None:

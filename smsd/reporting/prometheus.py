@@ -61,7 +61,7 @@ class Prometheus:
             self._held.labels(place[1]).set(_HELD[notice.what])
         counter = COUNTED[notice.what]
         if counter is not None:
-            self._child(self._counters[counter], counter.labels, notice.what, place).inc()
+            self._child(self._counters[counter], counter.labels, notice.what, place).inc(notice.count)
         for timing, seconds in timed(notice):
             self._child(self._timings[timing], timing.labels, notice.what, place).observe(seconds)
 

@@ -17,6 +17,7 @@ from smsd.settings.types import (
     ArchiveUrl,
     DirectoryArchiveUrl,
     MemorySpoolUrl,
+    PostgresSpoolUrl,
     S3ArchiveUrl,
     Secret,
     SpoolUrl,
@@ -165,6 +166,8 @@ def _spool_url(given: object) -> SpoolUrl:
     text = written(given)
     if text == "memory:":
         return MemorySpoolUrl()
+    if text.startswith(("postgresql://", "postgres://")):
+        return PostgresSpoolUrl(url=Secret(text))
     path = text.removeprefix("sqlite:///")
     if path == text or not path or path.endswith(("/", "/.", "/..")) or path in (".", ".."):
         raise Wrong
@@ -200,6 +203,6 @@ ENDPOINT: Final = Kind(allowed="a Twisted endpoint such as tcp:5000:interface=12
 HTTP_URL: Final = Kind(allowed="an http:// or https:// address without user, query or fragment", parse=_http_url)
 CALLBACK_URL: Final = Kind(allowed="an http:// or https:// address without user", parse=_callback_url)
 ARCHIVE_URL: Final = Kind[ArchiveUrl](allowed="s3://BUCKET/PREFIX or file:///DIR", parse=_archive_url)
-SPOOL_URL: Final = Kind[SpoolUrl](allowed="memory: or sqlite:///PATH", parse=_spool_url)
+SPOOL_URL: Final = Kind[SpoolUrl](allowed="memory:, sqlite:///PATH or postgresql://…", parse=_spool_url)
 TEXT: Final = Kind(allowed="a text", parse=written)
 SECRET: Final = Kind(allowed="a key of visible ASCII characters", parse=_secret)

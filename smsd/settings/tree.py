@@ -119,7 +119,15 @@ class Settings:
         unit="requests a second",
     )
     spool: SpoolUrl = setting(
-        SPOOL_URL, "sqlite:///smsd.db", "Where accepted messages are kept; an absolute path has four slashes."
+        SPOOL_URL,
+        "sqlite:///smsd.db",
+        "Where accepted messages are kept: sqlite:///PATH (absolute with four slashes), postgresql://… or memory:.",
+    )
+    lease: float = setting(
+        number(above=1, most=3600),
+        "30",
+        "On an engine that nodes share: how long one may be silent until another takes over what it had.",
+        unit="s",
     )
     backlog_limit: int = setting(
         whole(least=1), "1000000", "How many may wait before more are refused with 429.", unit="recipients"

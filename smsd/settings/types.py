@@ -6,6 +6,7 @@ import hmac
 from enum import Enum
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -100,7 +101,19 @@ class SqliteSpoolUrl:
         return f"sqlite:///{self.path}"
 
 
-SpoolUrl: TypeAlias = MemorySpoolUrl | SqliteSpoolUrl
+@attrs.frozen(kw_only=True)
+class PostgresSpoolUrl:
+    """``postgresql://…``: messages are kept in a PostgreSQL database that several nodes share."""
+
+    #: As libpq takes it, perhaps with a password.
+    url: Secret
+
+    def __str__(self) -> str:
+        address = urlsplit(self.url.reveal())
+        return f"postgresql://{address.hostname or ''}{address.path}"
+
+
+SpoolUrl: TypeAlias = MemorySpoolUrl | SqliteSpoolUrl | PostgresSpoolUrl
 
 
 @attrs.frozen(kw_only=True)

@@ -1,9 +1,10 @@
-"""Does the writer's work: puts jobs into transactions, and knows who leases what."""
+"""Does the writer's work: puts jobs into transactions."""
 
-import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from itertools import count, groupby
-from typing import Any, Final
+from contextlib import AbstractContextManager
+from itertools import groupby
+from typing import Any, ClassVar
 
 import attrs
 
@@ -19,32 +20,50 @@ from smsd.ports import Lease
 from smsd.spool.jobs import Amend, Append, Move, Recover, Release, Simply, Store, Take
 from smsd.spool.postbox import Postbox
 from smsd.spool.table import Table, change
-from smsd.spool.tally import Draft, Tally
+from smsd.spool.tally import Draft
 from smsd.spool.writer import Answers, Job
 
-#: What a job fails with by its own fault: an id stored already, a text that is no Unicode, a number too large.
-_OWN_FAULT: Final = (
-    sqlite3.IntegrityError,
-    sqlite3.DataError,
-    sqlite3.InterfaceError,
-    sqlite3.ProgrammingError,
-    ValueError,
-    OverflowError,
-)
 
+class Desk(ABC):
+    """Where every job ends up; used by one thread at a time. How leases are kept is its heirs'."""
 
-class Desk:
-    """Where every job ends up; used by one thread at a time, but for ``tally``."""
+    #: What a job fails with by its own fault: an id stored already, a text that is no Unicode, a number too large.
+    own_fault: ClassVar[tuple[type[Exception], ...]]
+    #: What the database's driver raises when it cannot be used.
+    trouble: ClassVar[type[Exception]]
 
     def __init__(self, table: Table, postbox: Postbox, ageing_s: float) -> None:
         """Messages that are ``ageing_s`` seconds in line rise, see Turns."""
         self._table = table
         self._postbox = postbox
         self._turns = Turns(ageing_s)
-        #: The token of every lease, by message id. In memory only: a crash releases them by itself.
+        #: The token of every lease of this process, by message id.
         self._leases: dict[str, int] = {}
-        self._tokens = count(1)
-        self.tally: Tally = table.count()
+
+    @abstractmethod
+    def _transaction(self) -> AbstractContextManager[Draft]:
+        """Commit at the end, with the counts that the draft has come to; nothing has changed if anything raises."""
+
+    @abstractmethod
+    def _grant(self, messages: Sequence[Message]) -> list[Lease]:
+        """Lease ``messages``, within the transaction."""
+
+    @abstractmethod
+    def _let_go(self, leases: Sequence[Lease]) -> None:
+        """End those of ``leases`` that are held still."""
+
+    @abstractmethod
+    def _moved(self, jobs: Sequence[Store]) -> set[str]:
+        """Write down what ``jobs`` make of their messages; the answer is the ids of those whose lease held."""
+
+    def _unmoved(self, job: Store) -> Lease | LeaseLost:
+        """The answer to ``job``, whose lease did not hold."""
+        stored = self._table.find(job.after.id)
+        return LeaseLost(id=job.after.id, state="unknown" if stored is None else stored.state.value)
+
+    def _kept(self, job: Store) -> Lease:
+        """The lease of ``job``, whose message was written down."""
+        return attrs.evolve(job.lease, message=job.after)
 
     def work(self, jobs: Sequence[Job[Any]]) -> Iterator[Answers]:
         """Carry out ``jobs``; yields the answers to the next few of them after each commit."""
@@ -58,28 +77,25 @@ class Desk:
                     self._take(job)
                     return [job.taken]
                 case [Release() as job]:
-                    for lease in job.leases:
-                        self._end(lease)
+                    self._let_go(job.leases)
                     return [None]
                 case _:
                     return self._commit(group)
-        except _OWN_FAULT as fault:
+        except self.own_fault as fault:
             if len(group) > 1:
                 # One of them is bad, and nothing of the group is kept. By halves, a bad one costs the rest few commits.
                 half = len(group) // 2
                 return [*self._carry_out(group[:half]), *self._carry_out(group[half:])]
             return [ValueError(f"the spool cannot hold this: {fault}")]
-        except sqlite3.Error as error:
+        except self.trouble as error:
             return [SpoolUnavailable(reason=str(error)) for _ in group]
 
     def _commit(self, group: Sequence[Job[Any]]) -> Answers:
-        draft = Draft(self.tally)
         answers: list[Any] = []
-        with self._table.transaction():
+        with self._transaction() as draft:
             for kind, jobs in groupby(group, type):
                 answers += self._write(kind, list(jobs), draft)
         # Committed. From here on only memory changes, and nothing can fail.
-        self.tally = draft.tally()
         for job, answer in zip(group, answers, strict=True):
             if isinstance(job, Store) and (isinstance(answer, LeaseLost) or job.after.state is not State.SENDING):
                 self._end(job.lease)
@@ -104,8 +120,7 @@ class Desk:
             case Amend():
                 return self._amend(job, draft)
             case Recover():
-                # Who holds a lease is alive: it is this process.
-                gone = [each for each in self._table.sending() if each.id not in self._leases]
+                gone = self._table.abandoned(without=self._leases)
                 self._replace([(each, abandon(each, job.now)) for each in gone], draft)
                 return len(gone)
             case Move():
@@ -156,23 +171,23 @@ class Desk:
         return usages
 
     def _store(self, jobs: Sequence[Store], draft: Draft) -> Answers:
-        moved = self._table.update([job.change for job in jobs if self._holds(job.lease)])
+        moved = self._moved(jobs)
         answers: list[Any] = []
         for job in jobs:
             was = job.lease.message
             if was.id not in moved:
-                answers.append(self._lost(was.id))
+                answers.append(self._unmoved(job))
                 continue
-            # What was leased as queued was in line: only from there it is leased.
+            # What was leased as queued is in line: only from there it is leased, and it is not held meanwhile.
             draft.add(was, -1, is_in_line=True)
             draft.add(job.after)
-            answers.append(attrs.evolve(job.lease, message=job.after))
+            answers.append(self._kept(job))
         steps = [(job.lease.message, job.after) for job in jobs if job.lease.message.id in moved]
         self._owe(steps)
         return answers
 
     def _amend(self, job: Amend, draft: Draft) -> Message:
-        message = self._table.find(job.id)
+        message = self._table.find_to_change(job.id)
         if message is None:
             raise UnknownMessage(id=job.id)
         after = job.step(message)
@@ -191,24 +206,23 @@ class Desk:
         self._postbox.add(callbacks)
 
     def _take(self, job: Take) -> None:
-        with self._table.transaction():
-            draft = Draft(self.tally)
+        with self._transaction() as draft:
             for (priority, api_key), number in self._table.wake(job.now).items():
                 draft.line(priority, api_key, number)
-            messages = self._due(job, draft)
-        self.tally = draft.tally()
-        job.taken.extend(Lease(message=message, token=next(self._tokens)) for message in messages)
-        self._leases.update((lease.message.id, lease.token) for lease in job.taken)
+            leases = self._grant(self._due(job, draft))
+        job.taken.extend(leases)
+        self._leases.update((lease.message.id, lease.token) for lease in leases)
 
     def _due(self, job: Take, draft: Draft) -> Sequence[Message]:
+        limit, without = job.limit, self._leases
         match job.state:
             case State.QUEUED:
-                lines = {key: self._table.line(*key, without=self._leases) for key in draft.in_line}
-                return self._turns.pick(lines, job.now, job.limit)
+                lines = {key: self._table.line(*key, limit=limit, without=without) for key in draft.in_line}
+                return self._turns.pick(lines, job.now, limit)
             case State.SENT | State.DEAD:
-                return self._table.to_attend(job.state, job.now, job.limit, without=self._leases)
+                return self._table.to_attend(job.state, job.now, limit=limit, without=without)
             case _:
-                return self._table.in_doubt(job.limit, without=self._leases)
+                return self._table.in_doubt(limit=limit, without=without)
 
     def _holds(self, lease: Lease) -> bool:
         return self._leases.get(lease.message.id) == lease.token
@@ -216,10 +230,6 @@ class Desk:
     def _end(self, lease: Lease) -> None:
         if self._holds(lease):
             del self._leases[lease.message.id]
-
-    def _lost(self, id: str) -> LeaseLost:
-        message = self._table.find(id)
-        return LeaseLost(id=id, state="unknown" if message is None else message.state.value)
 
 
 def _groups(jobs: Sequence[Job[Any]]) -> Iterator[Sequence[Job[Any]]]:

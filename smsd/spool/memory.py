@@ -49,6 +49,7 @@ class MemorySpool:
         self._turns = Turns(ageing_s)
         self._post = Postbox()
         self._beat: float | None = None
+        self._looked_at = 0.0  # up to when what has become due is in line
         #: By API key and quota: the start of the window, and the recipients in it.
         self._used: dict[str, dict[str, tuple[float, int]]] = {}
         self._is_ready = False
@@ -56,6 +57,9 @@ class MemorySpool:
     def open(self) -> None:
         """Make ready; whatever an earlier process held is forgotten."""
         self._is_ready = True
+
+    def listen(self, wake: Callable[[], None]) -> None:
+        """Nothing: no other process can leave something to send."""
 
     async def close(self) -> None:
         """Take and give nothing more."""
@@ -78,8 +82,8 @@ class MemorySpool:
             raise ValueError("the spool cannot hold this: a message with its id is stored already")
         if not messages:
             return Place(first=0, last=0)
-        now = messages[0].accepted_at
-        where = attrs.evolve(place(self._in_line(now), messages), usages=self._charge(messages, quotas, now))
+        usages = self._charge(messages, quotas, messages[0].accepted_at)
+        where = attrs.evolve(place(self._in_line(), messages), usages=usages)
         if claim is not None:
             kept = Claimed(fingerprint=claim.fingerprint, answer=claim.answer(where))
             self._claims[claim.api_key, claim.key] = (claim.until, kept)
@@ -104,6 +108,7 @@ class MemorySpool:
         Raises SpoolUnavailable once it is closed.
         """
         self._check_ready()
+        self._looked_at = max(self._looked_at, now)
         leases = [Lease(message=each, token=next(self._tokens)) for each in self._due(now, limit, state)]
         self._leases.update((lease.message.id, lease.token) for lease in leases)
         return leases
@@ -112,7 +117,8 @@ class MemorySpool:
         """Put ``after`` in the place of ``lease.message``. Raises LeaseLost, and SpoolUnavailable once it is closed."""
         self._check_ready()
         stored = self._stored(lease.message.id)
-        if stored is None or stored.state is not lease.message.state or not self._holds(lease):
+        is_ours = self._holds(lease) and stored is not None and not stored.is_held
+        if stored is None or stored.state is not lease.message.state or not is_ours:
             self._end(lease)
             raise LeaseLost(id=lease.message.id, state="unknown" if stored is None else stored.state.value)
         self._replace(stored, after)
@@ -169,10 +175,8 @@ class MemorySpool:
     async def ahead(self, id: str) -> int | None:
         """How many go before message ``id`` if nothing else comes. Raises UnknownMessage and SpoolUnavailable."""
         message = await self.find(id)
-        line = self._line(message.changed_at, message.priority, message.api_key)
-        if message not in line:
-            return None
-        return ahead(self._in_line(message.changed_at), message, line.index(message))
+        line = self._line(message.priority, message.api_key)
+        return ahead(self._in_line(), message, line.index(message)) if message in line else None
 
     async def forget(self, before: float, limit: int) -> int:
         """Forget up to ``limit`` messages that ended before ``before``, and not only their text and numbers."""
@@ -192,7 +196,7 @@ class MemorySpool:
     async def hold(self, before: float, limit: int) -> int:
         """Hold up to ``limit`` messages in line since before ``before``; see IOutbox."""
         self._check_ready()
-        late = [each for each in self._waiting(before) if max(each.changed_at, each.not_before) < before][:limit]
+        late = [each for each in self._waiting() if max(each.changed_at, each.not_before) < before][:limit]
         self._open.update((each.id, attrs.evolve(each, is_held=True)) for each in late)
         return len(late)
 
@@ -265,16 +269,17 @@ class MemorySpool:
         counts.update((each.quota.name, (each.quota.start(now), each.used)) for each in usages)
         return usages
 
-    def _waiting(self, now: float) -> list[Message]:
-        # What was due as it came into its state stays due, though the clock be set back.
+    def _waiting(self) -> list[Message]:
+        # What was due once stays due, though the clock be set back.
         queued = (each for each in self._open.values() if each.state is State.QUEUED and not each.is_held)
-        return [each for each in queued if each.not_before <= max(now, each.changed_at)]
+        due = (each for each in queued if each.not_before <= max(self._looked_at, each.changed_at))
+        return sorted(due, key=lambda each: self._places[each.id])  # a dead one that came back is the oldest again
 
-    def _line(self, now: float, priority: Priority, api_key: str) -> list[Message]:
-        return [each for each in self._waiting(now) if (each.priority, each.api_key) == (priority, api_key)]
+    def _line(self, priority: Priority, api_key: str) -> list[Message]:
+        return [each for each in self._waiting() if (each.priority, each.api_key) == (priority, api_key)]
 
-    def _in_line(self, now: float) -> Counter[tuple[Priority, str]]:
-        return Counter((each.priority, each.api_key) for each in self._waiting(now))
+    def _in_line(self) -> Counter[tuple[Priority, str]]:
+        return Counter((each.priority, each.api_key) for each in self._waiting())
 
     def _due(self, now: float, limit: int, state: State) -> list[Message]:
         if state in (State.SENT, State.DEAD):
@@ -283,11 +288,10 @@ class MemorySpool:
             return [each for _, each in sorted(due, key=lambda pair: pair[0])][:limit]
         if state is State.UNCERTAIN:
             doubted = (each for each in self._open.values() if each.state is state and each.id not in self._leases)
-            waited = [each for each in doubted if each.not_before <= max(now, each.changed_at)]
+            waited = [each for each in doubted if each.not_before <= max(self._looked_at, each.changed_at)]
             return sorted(waited, key=lambda message: message.priority)[:limit]
         lines = {
-            place: (each for each in self._line(now, *place) if each.id not in self._leases)
-            for place in self._in_line(now)
+            place: (each for each in self._line(*place) if each.id not in self._leases) for place in self._in_line()
         }
         return self._turns.pick(lines, now, limit)
 

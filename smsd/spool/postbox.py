@@ -1,6 +1,5 @@
 """Reads and writes the tables ``callback`` and ``inbound``."""
 
-import sqlite3
 from collections.abc import Sequence, Set
 from typing import Any, Final
 
@@ -8,6 +7,7 @@ from smsd.core.address import Msisdn
 from smsd.core.callback import Callback
 from smsd.core.receiver import host_of
 from smsd.core.report import Inbound
+from smsd.spool.dialect import Connection
 
 _FIELDS: Final = "id, url, body, api_key, created_at, attempts, not_before"
 _HOSTS: Final = """
@@ -17,19 +17,24 @@ _HOSTS: Final = """
         SELECT (SELECT min(host) FROM callback WHERE host > each.host) FROM each WHERE host IS NOT NULL
     ) SELECT host FROM each WHERE host IS NOT NULL"""
 _DUE: Final = f"SELECT {_FIELDS} FROM callback WHERE host = ? AND not_before <= ? ORDER BY not_before LIMIT ?"
+_ADD: Final = "INSERT INTO callback VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_RECEIVE: Final = """
+    INSERT INTO inbound (id, originator, recipient, body, received_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
 
 
 class Postbox:
-    """What receivers are owed and what people sent us, behind one connection; every method raises sqlite3.Error."""
+    """What receivers are owed and what people sent us, behind one connection; raises what its driver does."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection, skip: str = "") -> None:
+        """``skip`` ends a question for callbacks that are about to be taken, see Dialect."""
         self._connection = connection
+        self._due = f"{_DUE} {skip}"
 
     def add(self, callbacks: Sequence[Callback]) -> None:
         """Queue ``callbacks``; one that is queued already stays as it is."""
         for callback in callbacks:
             values = (*_row(callback), host_of(callback.url))
-            self._connection.execute("INSERT OR IGNORE INTO callback VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+            self._connection.execute(_ADD, values)
 
     def take(self, now: float, until: float, limit: int, per_host: int, without: Set[str]) -> list[Callback]:
         """Up to ``limit`` callbacks due at ``now``, not due again before ``until``; see ICallbackQueue."""
@@ -37,7 +42,7 @@ class Postbox:
         for (host,) in self._connection.execute(_HOSTS).fetchall():
             if host not in without:
                 room = min(per_host, limit - len(taken))
-                taken += [_callback(row) for row in self._connection.execute(_DUE, (host, now, room)).fetchall()]
+                taken += [_callback(row) for row in self._connection.execute(self._due, (host, now, room)).fetchall()]
         for callback in taken:
             self._connection.execute("UPDATE callback SET not_before = ? WHERE id = ?", (until, callback.id))
         return taken
@@ -53,9 +58,7 @@ class Postbox:
     def receive(self, inbound: Inbound, callback: Callback | None) -> bool:
         """Keep ``inbound`` and the callback about it; False, and nothing, if it was kept before."""
         row = (inbound.id, inbound.originator, inbound.recipient.digits, inbound.body, inbound.received_at)
-        kept = self._connection.execute(
-            "INSERT OR IGNORE INTO inbound (id, originator, recipient, body, received_at) VALUES (?, ?, ?, ?, ?)", row
-        )
+        kept = self._connection.execute(_RECEIVE, row)
         if not kept.rowcount:
             return False
         self.add([] if callback is None else [callback])
@@ -65,7 +68,7 @@ class Postbox:
         """A page of what was received; see ICallbackQueue."""
         rows = self._connection.execute(
             "SELECT seq, id, originator, recipient, body, received_at FROM inbound"
-            " WHERE seq < ifnull(?, 9223372036854775807) ORDER BY seq DESC LIMIT ?",
+            " WHERE seq < coalesce(?, 9223372036854775807) ORDER BY seq DESC LIMIT ?",
             (before, limit + 1),
         ).fetchall()
         found = [

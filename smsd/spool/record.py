@@ -27,11 +27,11 @@ FIXED: Final = (
     "priority",
     "batch",
     "reference",
-    "valid_until",
     "callback_url",
 )
 #: Fields that tell what has become of it, in the order of a row.
 LIFE: Final = (
+    "valid_until",  # a replayed one has all the time there is
     "state",
     "changed_at",
     "not_before",
@@ -66,6 +66,7 @@ def life(message: Message) -> Row:
     """The end of the row of ``message``: what has become of it, and ``ready``."""
     events = [(event.at, event.state.value, event.what.value, event.detail) for event in message.history]
     return (
+        message.valid_until,
         message.state.value,
         message.changed_at,
         message.not_before,
@@ -87,7 +88,7 @@ def life(message: Message) -> Row:
 def from_row(row: Sequence[Any]) -> Message:
     """The message in ``row``, which holds the values of FIELDS. Raises ValueError if a newer smsd has written it."""
     form, id, recipients, originator, body, coding, segments, api_key, accepted_at, *more = row
-    priority, batch, reference, valid_until, callback_url, state, changed_at, not_before, *last = more
+    priority, batch, reference, callback_url, valid_until, state, changed_at, not_before, *last = more
     gateway, attempts, attempted_at, tried_since, sent_at, provider_id, deliveries, *rest = last
     attend_at, is_held, error, history = rest
     if form != FORM:
@@ -140,7 +141,6 @@ def _fixed(message: Message) -> Row:
         int(message.priority),
         message.batch,
         message.reference,
-        message.valid_until,
         message.callback_url,
     )
 

@@ -48,6 +48,17 @@ class Draft:
         """How many messages are queued."""
         return sum(self.depth[State.QUEUED, priority] for priority in Priority)
 
+    def since(self, tally: Tally) -> Tally:
+        """What there is more of, or less, than in ``tally``; no zeros."""
+        depth, in_line = Counter(self.depth), Counter(self.in_line)
+        depth.subtract(tally.depth)
+        in_line.subtract(tally.in_line)
+        return Tally(
+            depth={place: count for place, count in depth.items() if count},
+            in_line={line: count for line, count in in_line.items() if count},
+            recipients=self.recipients - tally.recipients,
+        )
+
     def tally(self) -> Tally:
         """The tally once the changes are committed."""
         return Tally(depth=self.depth, in_line=self.in_line, recipients=self.recipients)

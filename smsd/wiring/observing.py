@@ -55,8 +55,11 @@ class Observing:
         self._outlets: list[Outlet[Any]] = []
         self._sentry = self._start_sentry(release)
         self._datadog = self._start_datadog(known)
-        direct: dict[str, IReporter] = {"log": LogReporter(), "prometheus": self.metrics, "pace": _Pace(self._attempts)}
+        direct: dict[str, IReporter] = {"prometheus": self.metrics}
         self.fanout = Fanout(direct=direct, queued=self._outlets, monotonic=reactor.seconds)
+        # The ledger tells of what was accepted; a line of the log for each would cost a quarter of the accepts.
+        self.fanout.add("log", LogReporter(), set(What) - {What.ACCEPTED})
+        self.fanout.add("pace", _Pace(self._attempts), {What.ATTEMPT})
         self._looking = LoopingCall(self._look)
         self._lagging = LoopingCall(self._lag)
         self._looking.clock = self._lagging.clock = reactor
@@ -168,8 +171,7 @@ class _Pace:
 
     def report(self, notice: Notice) -> None:
         """See IReporter."""
-        if notice.what is What.ATTEMPT:
-            self._attempts.append(notice.at)
+        self._attempts.append(notice.at)
 
 
 class Archive:

@@ -10,6 +10,7 @@ from smsd.pipeline.lane import Lane
 from smsd.pipeline.throttle import PermitThrottle
 from smsd.ports import IReporter
 from smsd.settings import SANDBOX_KEY, Settings
+from smsd.settings.types import PostgresSpoolUrl
 from smsd.wiring.extras import extra
 from smsd.wiring.reactor import IDaemonReactor
 
@@ -36,7 +37,7 @@ class Providers:
         probing = Backoff(base_s=settings.retry_base, cap_s=min(PROBE_CAP_S, settings.retry_cap))
         used = settings.gateway.names
         known = {"messagebird": url is not None, "bird": settings.knows_bird}
-        throttles = {name: PermitThrottle(rate=settings.rate, clock=reactor) for name in known}
+        throttles = {name: _throttle(name, settings, reactor) for name in known if known[name] or name in used}
         self._gateways: dict[str, Any] = {}
         self._throttles = throttles
         self.lanes: Mapping[str, Lane] = {
@@ -46,8 +47,7 @@ class Providers:
                 throttle=throttles[name],
                 hold=Hold(backoff=probing, gateway=name, clock=reactor, now=now, reporter=reporter),
             )
-            for name in known
-            if known[name] or name in used
+            for name in throttles
         }
         self.used = [self.lanes[name] for name in used]
 
@@ -79,6 +79,17 @@ class Providers:
             gateway = MessageBirdGateway(key, url or "", report_url=report_url, **common)
         self._gateways[name] = gateway
         return gateway
+
+
+def _throttle(lane: str, settings: Settings, reactor: IDaemonReactor) -> Any:
+    match settings.spool:
+        case PostgresSpoolUrl(url=url):
+            module = extra("smsd.spool.postgresql.throttle", "postgresql", "SMSD_SPOOL=postgresql://…")
+            return module.PostgresThrottle(
+                url.reveal(), lane=lane, rate=settings.rate, timeout_s=settings.timeout, reactor=reactor
+            )
+        case _:
+            return PermitThrottle(rate=settings.rate, clock=reactor)
 
 
 def bird_events(settings: Settings) -> Any:

@@ -11,6 +11,7 @@ from smsd.core.address import Msisdn
 from smsd.core.message import Message
 from smsd.core.report import Inbound
 from smsd.spool.memory import MemorySpool
+from smsd.spool.postgresql.engine import PostgresSpool
 from smsd.spool.sqlite import SqliteSpool
 from tests import messages
 from tests.messages import NOW
@@ -22,19 +23,13 @@ def now() -> float:
     return NOW
 
 
-@pytest.fixture
-def reactor() -> Any:
-    from twisted.internet import reactor
-
-    return reactor
-
-
-@pytest_twisted.async_yield_fixture(params=["memory", "sqlite"])
+@pytest_twisted.async_yield_fixture(params=["memory", "sqlite", "postgresql"])
 async def spool(request: Any, reactor: Any, tmp_path: Path) -> AsyncIterator[Any]:
     """An open engine with room for 1,000."""
     engine = {
         "memory": lambda: MemorySpool(limit=1000),
         "sqlite": lambda: SqliteSpool(str(tmp_path / "spool.db"), reactor=reactor),
+        "postgresql": lambda: PostgresSpool(request.getfixturevalue("database"), reactor=reactor),
     }[request.param]()
     engine.open()
     yield engine

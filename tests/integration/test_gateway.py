@@ -243,6 +243,13 @@ async def test_an_answer_within_the_timeout_is_waited_for(provider: Provider, ga
 
 
 @pytest_twisted.ensureDeferred
+async def test_what_could_not_begin_in_time_is_not_sent(provider: Provider, gateway: MessageBirdGateway) -> None:
+    assert await gateway.send(message(), time.monotonic()) == Postponed(reason=Failure.TOO_LATE.value)
+    assert provider.arrivals == []
+    assert isinstance(await gateway.send(message(), time.monotonic() + 60), Accepted)
+
+
+@pytest_twisted.ensureDeferred
 async def test_an_id_among_spoiled_letters_is_read(provider: Provider, gateway: MessageBirdGateway) -> None:
     provider.script([answer(201, b'{"id": "a1", "body": "\xff"}')])
     assert await gateway.send(message()) == Accepted(provider_id="a1")

@@ -53,3 +53,7 @@ CREATE TABLE usage (
     used    INTEGER NOT NULL,                 -- recipients
     PRIMARY KEY (api_key, quota)
 ) STRICT;
+
+-- Of one key, what needs a look: few among many, which the index by key alone would have to read all of.
+CREATE INDEX message_failed ON message (api_key, state)
+    WHERE state IN ('dead', 'uncertain', 'undelivered', 'expired', 'canceled');

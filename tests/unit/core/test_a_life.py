@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from smsd.core.address import Msisdn
 from smsd.core.errors import NotAllowed, StillSending
 from smsd.core.lifecycle import TRANSITIONS, State
-from smsd.core.message import Message
+from smsd.core.message import Message, What
 from smsd.core.outcome import (
     Accepted,
     Found,
@@ -74,7 +74,7 @@ STEPS = st.one_of(
 )
 
 
-@given(st.lists(STEPS, max_size=40))
+@given(st.lists(STEPS, min_size=10, max_size=40))
 def test_a_message_moves_only_as_the_table_says(steps: list[Step]) -> None:
     life, was_sent = message(), False
     for number, step in enumerate(steps):
@@ -85,6 +85,9 @@ def test_a_message_moves_only_as_the_table_says(steps: list[Step]) -> None:
         path = [life.state, *(event.state for event in after.history[len(life.history) :]), after.state]
         for now, then in pairwise(path):
             assert now is then or then in TRANSITIONS[now]
+        # Only a dead one is put back by a person: of an uncertain one the provider may know better.
+        replayed = [event for event in after.history[len(life.history) :] if event.what is What.REPLAYED]
+        assert not replayed or life.state is State.DEAD
         # Once the provider is known to have it, it is never tried again.
         assert not (was_sent and after.state in (State.QUEUED, State.SENDING))
         was_sent = was_sent or State.SENT in path

@@ -80,6 +80,7 @@ FAILURES: list[tuple[Failure, Outcome]] = [
     (Failure.UNREACHABLE, Postponed(reason=Failure.UNREACHABLE.value)),
     (Failure.CONNECT_LATE, Postponed(reason=Failure.CONNECT_LATE.value)),
     (Failure.TLS_FAILED, Postponed(reason=Failure.TLS_FAILED.value)),
+    (Failure.TOO_LATE, Postponed(reason=Failure.TOO_LATE.value)),
     (Failure.UNWRITABLE, Refused(reason=Failure.UNWRITABLE.value)),
     (Failure.LATE, Unanswered(reason=Failure.LATE.value, late=True)),
     (Failure.CUT, Unanswered(reason=Failure.CUT.value)),

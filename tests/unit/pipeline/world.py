@@ -1,5 +1,6 @@
 """A sending half on a pumped clock, with a provider whose delays are given."""
 
+import math
 from collections.abc import Iterable, Iterator
 from itertools import cycle
 
@@ -64,7 +65,7 @@ class TimedGateway:
         self.asks: list[tuple[float, str]] = []
         self.tellings: Iterator[tuple[Report, ...] | LookupFailed] = cycle([()])
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message, by: float = math.inf) -> Outcome:
         exchange = next(self._exchanges)
         await deferLater(self._clock, exchange.there_s)
         self.arrivals.append((self._clock.seconds(), message.id))

@@ -156,7 +156,7 @@ WRONG = {
         "sqlite:///a/",
         "sqlite:///.",
         "sqlite:///:memory:",
-        "postgresql://x/y",
+        "mysql://x/y",
     ],
     "backlog_limit": ["0", "-1", "1.5", "1e6", "9" * 19],
     "retry_base": ["0", "-1", "nan", "inf", "1s"],
@@ -199,9 +199,9 @@ def test_a_refusal_says_the_range() -> None:
 
 
 def test_a_refusal_hides_the_password_of_a_url() -> None:
-    said = refusal(spool="postgresql://me:p@ss@db/smsd", messagebird_url="https://me:pass@host")
+    said = refusal(spool="mysql://me:p@ss@db/smsd", messagebird_url="https://me:pass@host")
     assert "ss@" not in said
-    assert "SMSD_SPOOL is 'postgresql://***@db/smsd'" in said
+    assert "SMSD_SPOOL is 'mysql://***@db/smsd'" in said
     assert "SMSD_MESSAGEBIRD_URL is 'https://***@host'" in said
 
 

@@ -1,0 +1,60 @@
+"""Says how many permits keep an agreed rate, and how many less when the provider finds it too fast."""
+
+import math
+from typing import Final
+
+import attrs
+
+#: What is left of the pace each time that the provider finds it too fast, and the least that is left of it.
+EASED: Final = 1 / 2
+LEAST: Final = 1 / 16
+#: Seconds without another complaint that give back so much of the agreed pace.
+REGAIN_S: Final = 10.0
+REGAINED: Final = 1 / 10
+#: The weight of the latest round trip among all.
+LATEST: Final = 1 / 4
+
+
+@attrs.frozen(kw_only=True)
+class Permits:
+    """How many requests may arrive in how long a time.
+
+    While the pace is eased fewer permits may be out at once, and each for longer where their number must be whole.
+    Neither ever goes the other way.
+    """
+
+    number: int
+    span_s: float  #: seconds that a permit stays away after its use
+
+    @classmethod
+    def of(cls, rate: float) -> "Permits":
+        """Those of ``rate`` requests a second.
+
+        Below one a second there is one permit for 1 / rate seconds; above, the whole number of permits for a
+        second: two and a half a second cannot be had without a third within some second.
+        """
+        return cls(number=max(1, math.floor(rate)), span_s=max(1.0, 1.0 / rate))
+
+    def usable(self, share: float) -> int:
+        """How many of them may be out at once at ``share`` of the pace."""
+        return min(self.number, math.ceil(self.number * share))
+
+    def eased_span_s(self, share: float) -> float:
+        """Seconds that each of the usable ones stays away at ``share`` of the pace."""
+        return self.span_s * max(1.0, self.usable(share) / (self.number * share))
+
+
+def regained(share: float, since_s: float) -> float:
+    """The share of the pace, ``since_s`` seconds after it was left at ``share``."""
+    return min(1.0, share + math.floor(since_s / REGAIN_S) * REGAINED)
+
+
+def eased(share: float) -> float:
+    """The share of the pace after another complaint at ``share``."""
+    return max(LEAST, share * EASED)
+
+
+def smoothed(known_s: float | None, latest_s: float) -> float:
+    """The round trip to reckon with after one of ``latest_s`` seconds, when it was ``known_s`` before."""
+    known_s = latest_s if known_s is None else known_s
+    return known_s + LATEST * (latest_s - known_s)

@@ -1,0 +1,39 @@
+"""Says what the SQL of the engines is run by, and where it differs between them."""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import attrs
+
+
+class Cursor(Protocol):
+    """What came of a statement."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were written."""
+
+    def fetchone(self) -> Any:
+        """The next row, or None."""
+
+    def fetchall(self) -> list[Any]:
+        """All rows that are left."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    """What runs a statement with ``?`` or ``:name`` in the places of its values."""
+
+    def execute(self, sql: str, values: Any = ..., /) -> Cursor:
+        """Run ``sql``."""
+
+
+@attrs.frozen(kw_only=True)
+class Dialect:
+    """Where the engines differ in a statement that they share."""
+
+    each_recipient: str  #: the numbers of a message's recipients, as rows of one column ``value``
+    lock: str = ""  #: ends a question for rows that are about to be changed
+    skip: str = ""  #: the same, passing over what another node is changing
+    unlease: str = ""  #: takes the lease from a message that is being changed

@@ -1,0 +1,1 @@
+"""Keeps messages in a PostgreSQL database that several nodes share."""

@@ -1,0 +1,61 @@
+"""Whole daemons on one database: every one accepts, every one sends, at one rate together, also when one dies."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest_twisted
+
+from tests.integration.daemon import SMS, DaemonProcess, until
+
+RATE = 20
+
+
+def most_in_a_second(times: list[float]) -> int:
+    """The most of ``times`` that lie within any one second."""
+    ordered = sorted(times)
+    most = first = 0
+    for last, at in enumerate(ordered):
+        while at - ordered[first] >= 1.0:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+@pytest_twisted.ensureDeferred
+async def test_three_nodes_keep_one_rate_and_lose_nothing_when_one_is_killed(
+    database: str, provider: Any, tmp_path: Path
+) -> None:
+    nodes = []
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        settings = {"spool": database, "rate": str(RATE), "lease": "3", "grace": "1", "retry_base": "0.5"}
+        nodes.append(DaemonProcess(tmp_path / name, provider.url, **settings))
+    try:
+        for node in nodes:
+            await node.start()
+        ids: list[str] = []
+        for number in range(20):
+            response = await nodes[number % 3].post([SMS] * 20)
+            assert response.code == 200
+            ids += (await response.json())["ids"]
+        await until(lambda: len(provider.stored) > 150, "the half is sent")
+        await nodes[1].kill()
+        await until(lambda: len(provider.stored) >= len(ids), "all are sent", 120)
+
+        async def are_settled() -> bool:
+            shown = await (await nodes[0].get("/sms?state=sent&limit=1000")).json()
+            return len(shown["sms"]) == len(ids)
+
+        await until(are_settled, "all are written down", 60)
+        assert sorted(each["reference"] for each in provider.stored.values()) == sorted(ids)
+        posts = [each.at_monotonic for each in provider.arrivals if each.method == "POST"]
+        assert most_in_a_second(posts) <= RATE
+        shown = await nodes[2].shown(ids[0])
+        assert shown["state"] == "sent"
+        for node in (nodes[0], nodes[2]):
+            assert await node.terminate() == 0
+    finally:
+        for node in nodes:
+            if node.process is not None and node.process.poll() is None:
+                node.process.kill()
+                node.process.wait()
