@@ -115,10 +115,11 @@ class ILedger(Interface):
         Raises UnknownMessage and SpoolUnavailable.
         """
 
-    async def unhold(since: float, limit: int) -> int:
-        """Let up to ``limit`` held messages that were accepted since ``since`` (UTC epoch seconds) into line again.
+    async def unhold(since: float, now: float, limit: int) -> int:
+        """Let up to ``limit`` held messages that were accepted since ``since`` into line again, as of ``now``.
 
-        The answer is how many those were. Raises SpoolUnavailable.
+        Both in UTC epoch seconds. What was let go counts as in line since then. The answer is how many those were.
+        Raises SpoolUnavailable.
         """
 
     async def forget(before: float, limit: int) -> int:
@@ -139,6 +140,9 @@ class ICallbackQueue(Interface):
 
     async def settle_callback(callback: Callback, after: Callback | None) -> None:
         """Keep ``after`` in place of ``callback``, or nothing when it is finished. Raises SpoolUnavailable."""
+
+    async def silence(id: str) -> None:
+        """Owe nobody anything more of message ``id``: its receiver is gone. Raises SpoolUnavailable."""
 
     async def receive(inbound: Inbound, callback: Callback | None) -> bool:
         """Keep an incoming message, and the callback that tells of it; False if it was kept before.

@@ -11,11 +11,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from smsd.callbacks.lanes import Lanes
-from smsd.core.callback import Answered, Callback, Failed, settle_callback
+from smsd.core.callback import Answered, Callback, Failed, Gone, settle_callback
 from smsd.core.errors import SpoolUnavailable
 from smsd.core.message import What
 from smsd.core.notice import Notice
-from smsd.core.receiver import host_of
+from smsd.core.receiver import host_of, origin_of
 from smsd.core.retry import Backoff
 from smsd.ports import ICallbackQueue, IReporter
 
@@ -110,7 +110,7 @@ class CallbackRunner:
     def _begin(self, callback: Callback) -> None:
         if callback.id in self._under_way:
             return  # it has waited so long for its lane that it came again
-        post = Deferred.fromCoroutine(self._lanes.run(host_of(callback.url), lambda: self._try(callback)))
+        post = Deferred.fromCoroutine(self._lanes.run(origin_of(callback.url), lambda: self._try(callback)))
         self._under_way[callback.id] = post
         _ = post.addErrback(self._broke, callback)
         _ = post.addBoth(lambda _: self._ended(callback))
@@ -133,6 +133,8 @@ class CallbackRunner:
             await self._queue.settle_callback(callback, callback)  # due again at once, for the next process
             raise
         now = self._now()
+        if isinstance(answered, Gone):
+            await self._queue.silence(callback.message_id)
         after = settle_callback(callback, answered, now, BACKOFF, self._draw())
         await self._queue.settle_callback(callback, after)
         if isinstance(answered, Failed):

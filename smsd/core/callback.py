@@ -30,6 +30,11 @@ class Callback:
     attempts: int = 0  #: tries that failed
     not_before: float = 0.0  #: UTC epoch seconds; its next try is not before this
 
+    @property
+    def message_id(self) -> str:
+        """The id of the message that it tells of."""
+        return self.id.partition("-")[0]
+
 
 @attrs.frozen(kw_only=True)
 class Delivered:

@@ -7,7 +7,7 @@ import attrs
 
 #: What is left of the pace each time that the provider finds it too fast, and the least that is left of it.
 EASED: Final = 1 / 2
-LEAST: Final = 1 / 16
+LEAST: Final = 1 / 4
 #: Seconds without another complaint that give back so much of the agreed pace.
 REGAIN_S: Final = 10.0
 REGAINED: Final = 1 / 10

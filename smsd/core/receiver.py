@@ -89,6 +89,15 @@ def host_of(url: str) -> str:
     return authority["host"].strip("[]").lower() if authority else ""
 
 
+def origin_of(url: str) -> str:
+    """The host and port of a URL that ``check_url`` takes: who shares a connection's far end."""
+    start = _START.match(url)
+    authority = start["authority"].lower() if start else ""
+    return (
+        authority if re.search(r":[0-9]+\Z", authority) else f"{authority}:{443 if url[:5].lower() == 'https' else 80}"
+    )
+
+
 def is_public(address: str) -> bool:
     """Whether ``address`` (an IP address as text) is on the public Internet. Raises ValueError if it is no address."""
     parsed = ip_address(address)

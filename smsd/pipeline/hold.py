@@ -1,6 +1,7 @@
 """Knows the provider's mood: holds all sending while it takes nothing, and probes whether it does again."""
 
 import enum
+import math
 from collections.abc import Callable
 from typing import Final, assert_never
 
@@ -12,8 +13,13 @@ from smsd.core.outcome import Accepted, HeldOff, Outcome, PartlyRefused, Postpon
 from smsd.core.retry import Backoff
 from smsd.ports import IReporter
 
-#: Failures without a success between them that are no longer put down to the single message.
+#: Failures without a success between them that are no longer put down to the single message,
 IN_A_ROW: Final = 5
+#: and the seconds that the first of them must be past: many messages may fail once each, and a provider that is away
+#: is away for longer.
+FAILING_S: Final = 5.0
+#: Seconds, the longest wait between two probes of a provider that may be well again by itself.
+STEP_CAP_S: Final = 3.0
 
 
 class Mood(enum.IntEnum):
@@ -48,6 +54,7 @@ class Hold:
         self._reporter = reporter
         self._gateway = gateway
         self._in_a_row = 0
+        self._failing_since = math.inf
         self._steps = 0
         self._closed_at = 0.0
         self._troubled_at = 0.0
@@ -79,7 +86,7 @@ class Hold:
         """
         match outcome:
             case Accepted() | Refused() | PartlyRefused():
-                self._in_a_row = 0
+                self._in_a_row, self._failing_since = 0, math.inf
                 # One that was in flight tells nothing of the wait that was asked for, or of the key since.
                 if self.mood is Mood.FAILING or not self._was_in_flight(begun_at):
                     self._open()
@@ -90,7 +97,8 @@ class Hold:
                 return self._close(Mood.THROTTLED, reason, begun_at, retry_after_s)
             case Postponed(reason=reason) | Unanswered(reason=reason):
                 self._in_a_row += 1
-                if self._in_a_row >= IN_A_ROW:
+                self._failing_since = min(self._failing_since, self._clock.seconds())
+                if self._in_a_row >= IN_A_ROW and self._clock.seconds() - self._failing_since >= FAILING_S:
                     return self._close(Mood.FAILING, reason, begun_at)
                 return self.mood is not Mood.WELL and self._close(self.mood, reason, begun_at)
         assert_never(outcome)
@@ -106,7 +114,8 @@ class Hold:
             self._closed_at = now
         if is_step:
             self._steps += 1
-            wait_s = self._backoff.delay_s(self._steps, 1.0) if asked_s is None else asked_s
+            cap_s = math.inf if max(mood, self.mood) is Mood.HELD else STEP_CAP_S
+            wait_s = min(cap_s, self._backoff.delay_s(self._steps, 1.0)) if asked_s is None else asked_s
             self._probe_at = now + wait_s
         elif asked_s is not None:
             self._probe_at = max(self._probe_at, now + asked_s)

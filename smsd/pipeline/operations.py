@@ -74,7 +74,7 @@ class Operations:
     async def send_held(self, since: float) -> int:
         """Let every held message that was accepted since ``since`` (UTC epoch seconds) go; answers how many."""
         count = 0
-        while (step := await self._ledger.unhold(since, MAX_PAGE)) > 0:
+        while (step := await self._ledger.unhold(since, self._now(), MAX_PAGE)) > 0:
             count += step
         self._wake()
         return count

@@ -200,11 +200,11 @@ class MemorySpool:
         self._open.update((each.id, attrs.evolve(each, is_held=True)) for each in late)
         return len(late)
 
-    async def unhold(self, since: float, limit: int) -> int:
+    async def unhold(self, since: float, now: float, limit: int) -> int:
         """Let up to ``limit`` held messages accepted since ``since`` into line again; see ILedger."""
         self._check_ready()
         held = [each for each in self._open.values() if each.is_held and each.accepted_at >= since][:limit]
-        self._open.update((each.id, attrs.evolve(each, is_held=False)) for each in held)
+        self._open.update((each.id, attrs.evolve(each, is_held=False, changed_at=now)) for each in held)
         return len(held)
 
     async def take_callbacks(
@@ -218,6 +218,13 @@ class MemorySpool:
         """Keep ``after`` in place of ``callback``. Raises SpoolUnavailable once it is closed."""
         self._check_ready()
         self._post.settle(callback, after)
+
+    async def silence(self, id: str) -> None:
+        """Owe nobody anything more of message ``id``. Raises SpoolUnavailable once it is closed."""
+        self._check_ready()
+        if (message := self._stored(id)) is not None:
+            self._replace(message, attrs.evolve(message, callback_url=""))
+        self._post.silence(id)
 
     async def receive(self, inbound: Inbound, callback: Callback | None) -> bool:
         """Keep an incoming message; see ICallbackQueue."""

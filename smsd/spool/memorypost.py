@@ -6,7 +6,7 @@ from collections.abc import Set
 import attrs
 
 from smsd.core.callback import Callback
-from smsd.core.receiver import host_of
+from smsd.core.receiver import origin_of
 from smsd.core.report import Inbound
 
 
@@ -27,7 +27,7 @@ class Postbox:
         taken: list[Callback] = []
         hosts: Counter[str] = Counter()
         for callback in sorted(self._callbacks.values(), key=lambda each: each.not_before):
-            host = host_of(callback.url)
+            host = origin_of(callback.url)
             if callback.not_before <= now and host not in without and hosts[host] < per_host and len(taken) < limit:
                 hosts[host] += 1
                 taken.append(callback)
@@ -40,6 +40,11 @@ class Postbox:
             self._callbacks.pop(callback.id, None)
         elif callback.id in self._callbacks:
             self._callbacks[callback.id] = after
+
+    def silence(self, id: str) -> None:
+        """Forget every callback of message ``id``."""
+        for each in [each for each, callback in self._callbacks.items() if callback.message_id == id]:
+            del self._callbacks[each]
 
     def receive(self, inbound: Inbound, callback: Callback | None) -> bool:
         """Keep ``inbound`` and the callback about it; False, and nothing, if it was kept before."""

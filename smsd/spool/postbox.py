@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from smsd.core.address import Msisdn
 from smsd.core.callback import Callback
-from smsd.core.receiver import host_of
+from smsd.core.receiver import origin_of
 from smsd.core.report import Inbound
 from smsd.spool.dialect import Connection
 
@@ -33,7 +33,7 @@ class Postbox:
     def add(self, callbacks: Sequence[Callback]) -> None:
         """Queue ``callbacks``; one that is queued already stays as it is."""
         for callback in callbacks:
-            values = (*_row(callback), host_of(callback.url))
+            values = (*_row(callback), origin_of(callback.url))
             self._connection.execute(_ADD, values)
 
     def take(self, now: float, until: float, limit: int, per_host: int, without: Set[str]) -> list[Callback]:
@@ -54,6 +54,11 @@ class Postbox:
             return
         sql = "UPDATE callback SET attempts = ?, not_before = ? WHERE id = ?"
         self._connection.execute(sql, (after.attempts, after.not_before, callback.id))
+
+    def silence(self, id: str) -> None:
+        """Forget every callback of message ``id``."""
+        # Their ids begin with it, and sort between it with a hyphen and with what follows a hyphen.
+        self._connection.execute("DELETE FROM callback WHERE id > ? AND id < ?", (f"{id}-", f"{id}."))
 
     def receive(self, inbound: Inbound, callback: Callback | None) -> bool:
         """Keep ``inbound`` and the callback about it; False, and nothing, if it was kept before."""

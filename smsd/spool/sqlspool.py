@@ -139,9 +139,9 @@ class SqlSpool(ABC):
         """Hold up to ``limit`` messages in line since before ``before``; see IOutbox."""
         return await self._submit(Move(move=lambda: self._table.hold(before, limit)))
 
-    async def unhold(self, since: float, limit: int) -> int:
+    async def unhold(self, since: float, now: float, limit: int) -> int:
         """Let up to ``limit`` held messages accepted since ``since`` into their lines again; see ILedger."""
-        return await self._submit(Move(move=lambda: self._table.unhold(since, limit)))
+        return await self._submit(Move(move=lambda: self._table.unhold(since, now, limit)))
 
     async def take_callbacks(
         self, now: float, until: float, limit: int, per_host: int, without: Set[str]
@@ -152,6 +152,14 @@ class SqlSpool(ABC):
     async def settle_callback(self, callback: Callback, after: Callback | None) -> None:
         """Keep ``after`` in place of ``callback``. Raises SpoolUnavailable."""
         await self._submit(Simply(write=lambda: self._postbox.settle(callback, after)))
+
+    async def silence(self, id: str) -> None:
+        """Owe nobody anything more of message ``id``. Raises SpoolUnavailable."""
+        await self._submit(Simply(write=lambda: self._silence(id)))
+
+    def _silence(self, id: str) -> None:
+        self._table.silence(id)
+        self._postbox.silence(id)
 
     async def receive(self, inbound: Inbound, callback: Callback | None) -> bool:
         """Keep an incoming message; see ICallbackQueue."""

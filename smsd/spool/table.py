@@ -39,7 +39,7 @@ _HOLD: Final = f"""
     WHERE ready = 1 AND state = 'queued' AND seq IN (SELECT seq FROM chosen) RETURNING priority, api_key"""
 _UNHOLD: Final = f"""
     {_CHOSEN.format(key="seq", rows="message WHERE is_held = 1 AND accepted_at >= :at ORDER BY seq")}
-    UPDATE message SET is_held = 0, ready = 1 WHERE is_held = 1 AND seq IN (SELECT seq FROM chosen)
+    UPDATE message SET is_held = 0, ready = 1, changed_at = :now WHERE is_held = 1 AND seq IN (SELECT seq FROM chosen)
     RETURNING priority, api_key"""
 _TO_MANY: Final = """
     INSERT INTO recipient SELECT each.value, message.seq FROM message, {each_recipient}
@@ -158,12 +158,16 @@ class Table(ABC):
         held = Counter(self._lines(_HOLD, before, limit))
         return Counter({line: -count for line, count in held.items()})
 
-    def unhold(self, since: float, limit: int) -> Counter[tuple[Priority, str]]:
+    def unhold(self, since: float, now: float, limit: int) -> Counter[tuple[Priority, str]]:
         """Let up to ``limit`` held messages accepted since ``since`` into line; the answer is which have more now."""
-        return Counter(self._lines(_UNHOLD, since, limit))
+        return Counter(self._lines(_UNHOLD, since, limit, now=now))
 
-    def _lines(self, sql: str, at: float, limit: int) -> list[tuple[Priority, str]]:
-        rows = self._connection.execute(self._spoken(sql), {"at": at, "limit": limit}).fetchall()
+    def silence(self, id: str) -> None:
+        """Have the changes of message ``id`` posted nowhere."""
+        self._connection.execute("UPDATE message SET callback_url = '' WHERE id = ?", (id,))
+
+    def _lines(self, sql: str, at: float, limit: int, **more: float) -> list[tuple[Priority, str]]:
+        rows = self._connection.execute(self._spoken(sql), {"at": at, "limit": limit, **more}).fetchall()
         return [(Priority(priority), api_key) for priority, api_key in rows]
 
     def oldest(self, lines: Iterable[tuple[Priority, str]]) -> float | None:

@@ -30,8 +30,8 @@ async def test_what_is_held_is_not_leased_until_it_is_let_go(spool, sms, now):
     assert (await spool.find(old.id)).is_held
     assert await spool.ahead(old.id) is None
     assert ids(await spool.lease(now + 50, 9)) == [new.id]
-    assert await spool.unhold(now + 1, 9) == 0
-    assert await spool.unhold(now, 9) == 1
+    assert await spool.unhold(now + 1, now + 60, 9) == 0
+    assert await spool.unhold(now, now + 60, 9) == 1
     assert ids(await spool.lease(now + 50, 9)) == [old.id]
 
 
@@ -123,3 +123,12 @@ async def test_the_limit_counts_recipients(spool, sms, now):
     [lease] = await spool.lease(now, 1)
     await spool.store(lease, begin(lease.message, now, "test"))
     await spool.append([sms(recipients=many)], 50)
+
+
+@ensureDeferred
+async def test_what_was_let_go_is_not_stale_at_once_again(spool, sms, now):
+    await spool.append([sms()], ROOM)
+    assert await spool.hold(now + 10, 9) == 1
+    assert await spool.unhold(0.0, now + 60, 9) == 1
+    assert await spool.hold(now + 60, 9) == 0
+    assert await spool.hold(now + 61, 9) == 1

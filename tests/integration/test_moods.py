@@ -62,17 +62,17 @@ async def test_a_429_in_the_middle_stops_all_for_its_time_and_no_message_loses_i
 async def test_several_failures_in_a_row_stop_all_but_single_probes_until_it_recovers(
     daemon: Any, provider: Provider, fault: Behaviour
 ) -> None:
-    provider.script([fault] * 7)
-    server = daemon(rate="5", retry_base="0.5", grace="0.2")
+    provider.script([fault] * 15)
+    server = daemon(rate="2", retry_base="0.5", grace="0.2")
     await server.start()
-    ids = await posted(server, 12)
+    ids = await posted(server, 20)
     await until(lambda: server.output.read_text().count('"held"'), "the gateway is held")
     code, words = await readiness(server)
     assert (code, "The provider takes nothing" in words) == (503, True)
-    await until(lambda: len(provider.stored) == 12, "all 12 have arrived")
+    await until(lambda: len(provider.stored) == 20, "all 20 have arrived")
     assert sorted(kept(provider)) == sorted(ids)
-    # The first five make the row; the waits of 0.5, 1 and 2 s follow the fifth, sixth and seventh.
-    assert [gap >= wait_s for gap, wait_s in zip(gaps(provider)[4:], [0.5, 1.0, 2.0], strict=False)] == [True] * 3
+    # Five seconds of failures make the row; the waits of 0.5, 1, 2 s and more come after it.
+    assert max(gaps(provider)[:14]) >= 2.0
     assert (await readiness(server))[0] == 200
     log = server.output.read_text()
     assert (log.count('"held"'), log.count('"released"')) == (1, 1)

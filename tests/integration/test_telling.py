@@ -11,7 +11,7 @@ import treq
 
 from tests.integration.daemon import KEY, SMS, until
 from tests.integration.hook import Call, Hook
-from tests.integration.provider import UNPROCESSABLE
+from tests.integration.provider import UNPROCESSABLE, Behaviour
 
 SECRET = b"s" * 32
 OLD_SECRET = b"o" * 32
@@ -154,14 +154,26 @@ async def test_a_refused_message_is_told_with_the_reason(daemon: Any, provider: 
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_receiver_that_is_gone_is_told_no_more(daemon: Any, hook: Any) -> None:
-    receiver = hook(lambda call: 410)
+async def test_a_receiver_that_is_gone_is_told_no_more(daemon: Any, provider: Any, hook: Any) -> None:
+    receiver, witness = hook(lambda call: 410), hook()
+    provider.script([Behaviour(pause_s=1.0)])
     server = daemon(rate="20", callback_private="yes")
     await server.start()
     id = await server.accepted(callback_url=receiver.url)
-    await until(lambda: len(receiver.told(id)) == 2, "it is told")
-    await server.terminate()
+    await until(lambda: receiver.told(id) == ["sms.sending"], "it is told")
+    await until(lambda: provider.stored, "it is sent")
+    other = await server.accepted(callback_url=witness.url)
+    await until(lambda: "sms.sent" in witness.told(other), "the next is told")
+    assert receiver.told(id) == ["sms.sending"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_receiver_that_never_answers_holds_up_no_other_at_the_same_address(daemon: Any, hook: Any) -> None:
+    dead, alive = hook(lambda call: None), hook()
+    server = daemon(rate="50", callback_private="yes")
     await server.start()
-    other = await server.accepted(callback_url=receiver.url)
-    await until(lambda: len(receiver.told(other)) == 2, "the next is told")
-    assert len(receiver.told(id)) == 2
+    for _ in range(20):
+        await server.accepted(callback_url=dead.url)
+    await until(lambda: len(dead.calls) >= 4, "it has all the connections that it may have")
+    quick = await server.accepted(callback_url=alive.url)
+    await until(lambda: "sms.sent" in alive.told(quick), "the other is told", 5)

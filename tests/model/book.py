@@ -134,10 +134,10 @@ class Book:
         assert outcome == len(late) < limit
         self.messages.update((each.id, attrs.evolve(each, is_held=True)) for each in late)
 
-    def unhold(self, outcome: object, since: float, limit: int) -> None:
+    def unhold(self, outcome: object, since: float, now: float, limit: int) -> None:
         held = [each for each in self.messages.values() if each.is_held and each.accepted_at >= since]
         assert outcome == len(held) < limit
-        self.messages.update((each.id, attrs.evolve(each, is_held=False)) for each in held)
+        self.messages.update((each.id, attrs.evolve(each, is_held=False, changed_at=now)) for each in held)
 
     def forget(self, outcome: object, before: float, limit: int) -> None:
         closed = (State.SENT, State.DELIVERED, State.UNDELIVERED, State.EXPIRED, State.CANCELED)

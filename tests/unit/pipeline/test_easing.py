@@ -69,7 +69,7 @@ def test_an_eased_pace_is_kept_in_every_span_too(rate: int, easings: int, round_
     since = busy.clock.seconds()
     busy.taken_in(4.0)
     times = [at for at in busy.taken if at >= since]
-    share = max(1 / 16, 0.5**easings)
+    share = max(1 / 4, 0.5**easings)
     assert most_within(times, 1.0) <= max(1, -(-rate * share // 1))
     assert len(times) <= 4.0 * rate * share + max(1, -(-rate * share // 1))
 
@@ -86,11 +86,11 @@ def test_it_gives_back_a_tenth_of_the_agreed_pace_each_ten_seconds_until_it_is_w
     assert paces == pytest.approx([0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95, 1.0, 1.0])
 
 
-def test_it_never_falls_below_a_sixteenth() -> None:
+def test_it_never_falls_below_a_quarter() -> None:
     throttle = PermitThrottle(rate=1.0, clock=Clock())
     for _ in range(9):
         throttle.ease_off()
-    assert throttle.pace == pytest.approx(1 / 16)
+    assert throttle.pace == pytest.approx(1 / 4)
 
 
 def test_before_any_answer_the_pace_is_what_was_agreed() -> None:

@@ -10,7 +10,7 @@ from smsd.core.outcome import Found, HeldOff, LookupFailed, NotFound, Postponed,
 from smsd.core.retry import Backoff
 from smsd.core.settle import Policy
 from smsd.pipeline.failover import Failover, Way
-from smsd.pipeline.hold import IN_A_ROW, Hold
+from smsd.pipeline.hold import FAILING_S, IN_A_ROW, Hold
 from smsd.pipeline.lane import Lane
 from smsd.pipeline.pacer import Pacer
 from smsd.pipeline.recovery import Recovery
@@ -85,10 +85,11 @@ def test_what_fails_and_then_takes_nothing_is_in_trouble_since_it_failed() -> No
     world = TwoWays([GOOD])
     for outcome in [Postponed(reason="refused")] * IN_A_ROW:
         world.hold.note(outcome, world.clock.seconds())
+        world.clock.advance(FAILING_S / (IN_A_ROW - 1))
     world.clock.advance(7.0)
     world.hold.note(HeldOff(reason="wrong key"), world.clock.seconds())
     world.clock.advance(2.0)
-    assert world.hold.troubled_s == 9.0
+    assert world.hold.troubled_s == 9.0 + FAILING_S / (IN_A_ROW - 1)
 
 
 def test_the_first_gets_all_back_once_it_works() -> None:
