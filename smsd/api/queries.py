@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Container, Mapping
 from typing import Any, Final
 
@@ -12,6 +13,9 @@ from smsd.core.lifecycle import State
 from smsd.core.moment import read_moment
 from smsd.core.query import MAX_PAGE, Query
 
+#: A place in the ledger: 18 digits fit 64 bits.
+_PLACE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+_DIGITS: Final = re.compile(r"[0-9]{1,4}", re.ASCII)
 #: What narrows down which dead messages are queued again.
 REPLAYABLE: Final = frozenset({"recipient", "originator", "reference", "batch", "api_key", "since", "until"})
 
@@ -59,9 +63,12 @@ def _moment(value: Any) -> float:
 def _place(value: Any) -> int:
     try:
         padded = _text(value) + "=" * (-len(value) % 4)
-        return int(base64.b64decode(padded, altchars="-_", validate=True).decode("ascii"))
+        place = base64.b64decode(padded, altchars="-_", validate=True).decode("ascii")
     except binascii.Error:
         raise ValueError from None
+    if not _PLACE.fullmatch(place):
+        raise ValueError
+    return int(place)
 
 
 def _yes(value: Any) -> bool:
@@ -71,10 +78,9 @@ def _yes(value: Any) -> bool:
 
 
 def _limit(value: Any) -> int:
-    limit = int(str(value))
-    if not 1 <= limit <= MAX_PAGE:
+    if isinstance(value, bool) or not _DIGITS.fullmatch(str(value)) or not 1 <= int(value) <= MAX_PAGE:
         raise ValueError
-    return limit
+    return int(value)
 
 
 #: By its name outside: the field of Query, how it is read, and the rule in words.

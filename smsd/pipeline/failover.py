@@ -46,6 +46,10 @@ class Failover:
     def start(self, lease: Lease) -> None:
         """Send ``lease``'s message in the background, by the way that is next."""
         way = self._way() or self._last  # one that takes none now has its sender wait, or turn back
+        is_over = bool(way.lane.hold.reason) and way.lane.hold.troubled_s >= self._after_s
+        if is_over and lease.message.gateway == way.lane.name and not lease.message.is_repeat:
+            # It has been its probe before: else the last one that waits would be nothing but a probe.
+            way = next((each for each in self._ways if each.sender.takes_another() and each is not way), way)
         if way is not self._last and not way.lane.hold.reason:  # a probe is no change
             self._log.info("messages now go to {name}", name=way.lane.name)
             self._last = way

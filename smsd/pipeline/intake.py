@@ -91,7 +91,8 @@ class Intake:
         pace = self._pace()
 
         def receipt(place: Place) -> Receipt:
-            last = messages[-1].not_before
+            # What is scheduled begins at its time, and leaves at the pace like everything else.
+            last = messages[-1].not_before + (len(messages) - 1) / pace
             return Receipt(
                 ids=ids,
                 messages=messages,
