@@ -16,8 +16,8 @@ from smsd.gateway.answers import Failure, outcome_of_failure, provider_id
 from smsd.gateway.bird_answers import outcome_of, words
 from smsd.gateway.bird_events import item_report
 from smsd.gateway.bird_http import BirdClient, Reply
-from smsd.gateway.messagebird import CLOCKS_DIFFER_S, MAX_PAGES, IGatewayReactor
-from smsd.gateway.pools import Closed, Pools
+from smsd.gateway.messagebird import CLOCKS_DIFFER_S, MAX_PAGES
+from smsd.gateway.pools import Closed, IGatewayReactor, Pools
 from smsd.ports import IGateway
 
 #: Seconds for which a repeat goes out. Bird has named a day, and of late "roughly 3 hours" (bird.com, "Idempotency"):
@@ -60,7 +60,13 @@ class BirdGateway:
         self._now = now
         self._monotonic = monotonic
         self._client = BirdClient(key, url, read_s=timeout_s, clock=monotonic)
-        self._pools = Pools(name="bird", threads=threads, reactor=reactor, monotonic=monotonic)
+        self._pools = Pools(
+            name="bird",
+            threads=threads,
+            reactor=reactor,
+            monotonic=monotonic,
+            disconnect=self._client.close,
+        )
 
     def start(self) -> None:
         """Open for business; without it every send is postponed."""
@@ -69,7 +75,6 @@ class BirdGateway:
     async def close(self) -> None:
         """Take no more, and wait for the answers that are due; at most the timeout. May be repeated."""
         await self._pools.close()
-        self._client.close()
 
     async def send(self, message: Message, by: float = math.inf) -> Outcome:
         """Ask Bird, once, to take ``message``; whatever happens is an Outcome, never an exception.

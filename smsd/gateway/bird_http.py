@@ -1,9 +1,7 @@
 """Asks Bird through its SDK, over an HTTP client of our own."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import attrs
@@ -12,8 +10,9 @@ import httpx
 from smsd.gateway.answers import Failure, epoch_s, retry_after_s
 from smsd.gateway.bird_answers import BirdAnswer
 from smsd.gateway.bird_sdk import Bird, BirdError
-from smsd.gateway.http import CONNECT_S, IDLE_S, MAX_ANSWER, Broken
-from smsd.gateway.session import TROUBLE, Clock, WatchedSession, failure_of
+from smsd.gateway.http import CONNECT_S, MAX_ANSWER, Broken
+from smsd.gateway.session import TROUBLE, Clock, failure_of
+from smsd.gateway.sessions import Sessions
 
 #: The headers of an answer that anybody looks at; the rest, cookies among them, goes no further.
 _HEADERS: Final = ("Content-Type", "Date", "Retry-After", "X-Request-Id")
@@ -104,13 +103,11 @@ class SessionTransport(httpx.BaseTransport):
 
     def __init__(self, *, read_s: float, clock: Clock, connect_s: float = CONNECT_S) -> None:
         self._timeout = (connect_s, read_s)
-        self._clock = clock
-        self._local = threading.local()
-        self._sessions: set[WatchedSession] = set()
+        self._sessions = Sessions(clock)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The answer to ``request`` if it is a success. Raises Answered with any other, and Broken."""
-        with self._session() as session:
+        with self._sessions.lend() as session:
             try:
                 answer = session.request(
                     request.method,
@@ -135,30 +132,4 @@ class SessionTransport(httpx.BaseTransport):
 
     def close(self) -> None:
         """Close the connections of all threads; only once none of them is asking."""
-        while self._sessions:
-            self._sessions.pop().close()
-
-    @contextmanager
-    def _session(self) -> Iterator[WatchedSession]:
-        """This thread's session, or a new one; it lives on only if all goes well."""
-        session = self._local.__dict__.pop("session", None)
-        if session is None or self._clock() - session.used_at > IDLE_S:
-            if session is not None:
-                self._drop(session)
-            session = WatchedSession(self._clock)
-            self._sessions.add(session)
-        session.progress.went_out = False
-        well = False
-        try:
-            yield session
-            well = True
-        finally:
-            if well:
-                session.used_at = self._clock()
-                self._local.session = session
-            else:
-                self._drop(session)
-
-    def _drop(self, session: WatchedSession) -> None:
-        self._sessions.discard(session)
-        session.close()
+        self._sessions.close()

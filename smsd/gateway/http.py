@@ -3,8 +3,7 @@
 import json
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import attrs
@@ -16,12 +15,10 @@ from messagebird.serde import json_serialize
 
 from smsd.gateway.answers import Answer, Failure
 from smsd.gateway.session import TROUBLE, Clock, WatchedSession, failure_of
+from smsd.gateway.sessions import Sessions
 
 #: Seconds to wait for a connection.
 CONNECT_S: Final = 5.0
-#: Seconds; providers and their load balancers close idle connections, and one that is closed just as it is used again
-#: looks as if the provider had not answered.
-IDLE_S: Final = 4.0
 #: Octets of an answer that are read.
 MAX_ANSWER: Final = 1 << 20
 #: ``identity``: a small answer is not worth unpacking, and a packed one may be a bomb.
@@ -107,9 +104,8 @@ class SessionClient:
         self._url = url.rstrip("/") + "/"
         self._key = key
         self._timeout = (connect_s, read_s)
-        self._clock = clock
+        self._sessions = Sessions(clock)
         self._local = threading.local()
-        self._sessions: set[WatchedSession] = set()
 
     def request(
         self,
@@ -123,7 +119,7 @@ class SessionClient:
             body = None if method == "GET" else json_serialize(params or {})
         except UnicodeEncodeError:  # a lone surrogate
             raise Broken(Failure.UNWRITABLE) from None
-        with self._session() as session:
+        with self._sessions.lend(by=self._local.__dict__.pop("by", math.inf)) as session:
             try:
                 response = self._ask(session, method, path, params, body)
                 content = _content(response)
@@ -141,8 +137,7 @@ class SessionClient:
 
     def close(self) -> None:
         """Close the connections of all threads; only once none of them is asking."""
-        while self._sessions:
-            self._sessions.pop().close()
+        self._sessions.close()
 
     def _ask(
         self, session: WatchedSession, method: str, path: str, params: Mapping[str, Any] | None, body: bytes | None
@@ -163,33 +158,6 @@ class SessionClient:
     def _authorise(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"AccessKey {self._key}"
         return request
-
-    @contextmanager
-    def _session(self) -> Iterator[WatchedSession]:
-        """This thread's session, or a new one; it lives on only if all goes well."""
-        session = self._local.__dict__.pop("session", None)
-        if session is not None and self._clock() - session.used_at > IDLE_S:
-            self._drop(session)
-            session = None
-        if session is None:
-            session = WatchedSession(self._clock)
-            self._sessions.add(session)
-        session.progress.went_out = False
-        session.progress.by = self._local.__dict__.pop("by", math.inf)
-        well = False
-        try:
-            yield session
-            well = True
-        finally:
-            if well:
-                session.used_at = self._clock()
-                self._local.session = session
-            else:
-                self._drop(session)
-
-    def _drop(self, session: WatchedSession) -> None:
-        self._sessions.discard(session)
-        session.close()
 
 
 def _content(response: requests.Response) -> bytes:

@@ -9,11 +9,6 @@ from urllib.parse import quote
 
 import attrs
 from messagebird import Client
-from twisted.internet.defer import DeferredSemaphore
-from twisted.internet.interfaces import IReactorThreads, IReactorTime
-from twisted.internet.task import deferLater
-from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from smsd.core.message import Message
@@ -21,13 +16,10 @@ from smsd.core.outcome import Found, LookupFailed, LookupResult, NotFound, Outco
 from smsd.core.report import Report
 from smsd.gateway.answers import Failure, outcome_of, outcome_of_failure, provider_id, words
 from smsd.gateway.http import Reply, SessionClient, ask
+from smsd.gateway.pools import Closed, IGatewayReactor, Pools
 from smsd.gateway.recipients import reports_of
 from smsd.ports import IGateway
 
-#: Lookups at a time; they have threads of their own so that they never delay a send.
-LOOKUP_THREADS: Final = 2
-#: Seconds between two lookups: MessageBird allows 50 GET a second, and a person may want some of them.
-LOOKUP_SPACING_S: Final = 0.025
 #: Seconds that our clock and the provider's may differ.
 CLOCKS_DIFFER_S: Final = 600.0
 #: Messages on a page of a lookup, and pages that are read: one recipient seldom gets 2,500 in the time asked for.
@@ -35,10 +27,6 @@ PAGE: Final = 50
 MAX_PAGES: Final = 50
 _MESSAGES: Final = "messages"
 _CLOSED: Final = "the gateway is closed"
-
-
-class IGatewayReactor(IReactorThreads, IReactorTime):
-    """What a gateway needs of a reactor."""
 
 
 @attrs.frozen(kw_only=True)
@@ -85,38 +73,32 @@ class MessageBirdGateway:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._key = key
-        self._reactor = reactor
         self._now = now
         self._report_url = report_url
-        self._monotonic = monotonic
         self._http = SessionClient(url, key, read_s=timeout_s, clock=monotonic)
         self._client = Client(key, http_client=self._http)
-        self._sends = ThreadPool(minthreads=0, maxthreads=threads, name="messagebird-send")
-        self._lookups = ThreadPool(minthreads=0, maxthreads=LOOKUP_THREADS, name="messagebird-lookup")
-        self._asking = DeferredSemaphore(LOOKUP_THREADS)
-        self._next_lookup_at = monotonic()
-        self._open = False
+        self._pools = Pools(
+            name="messagebird",
+            threads=threads,
+            reactor=reactor,
+            monotonic=monotonic,
+            disconnect=self._http.close,
+        )
 
     def start(self) -> None:
         """Open for business; without it every send is postponed."""
-        self._sends.start()
-        self._lookups.start()
-        self._open = True
+        self._pools.start()
 
     async def close(self) -> None:
         """Take no more, and wait for the answers that are due; at most the timeout. May be repeated."""
-        if self._open:
-            self._open = False
-            turns = [await self._asking.acquire() for _ in range(LOOKUP_THREADS)]
-            for turn in turns:  # all were ours at once, so no lookup is under way
-                turn.release()
-            await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), self._stop)
+        await self._pools.close()
 
     async def send(self, message: Message, by: float = math.inf) -> Outcome:
         """Ask MessageBird, once, to take ``message``; whatever happens is an Outcome, never an exception."""
-        if not self._open:
+        try:
+            outcome: Outcome = await self._pools.send(self._send, message, by)
+        except Closed:
             return Postponed(reason=_CLOSED)
-        outcome: Outcome = await deferToThreadPool(self._reactor, self._sends, self._send, message, by)
         return outcome
 
     async def lookup(self, message: Message) -> LookupResult:
@@ -161,31 +143,15 @@ class MessageBirdGateway:
         self, message: Message, read: Callable[..., Reply | Failure], *arguments: object
     ) -> Reply | LookupFailed:
         """The answer to one request about ``message``, within the budget; LookupFailed unless it is a success."""
-        await self._asking.acquire()
         try:
-            if self._open:
-                await self._spaced()
-            if not self._open:
-                return LookupFailed(reason=_CLOSED)
-            reply = await deferToThreadPool(self._reactor, self._lookups, read, *arguments)
-        finally:
-            self._asking.release()
+            reply: Reply | Failure = await self._pools.look(read, *arguments)
+        except Closed:
+            return LookupFailed(reason=_CLOSED)
         if isinstance(reply, Failure):
             return LookupFailed(reason=reply.value)
         if not 200 <= reply.status < 300:
             return LookupFailed(reason=words(reply.answer(self._now()), self._hidden(message)))
         return reply
-
-    async def _spaced(self) -> None:
-        now = self._monotonic()
-        at = max(now, self._next_lookup_at)
-        self._next_lookup_at = at + LOOKUP_SPACING_S
-        await deferLater(self._reactor, at - now)
-
-    def _stop(self) -> None:
-        self._sends.stop()
-        self._lookups.stop()
-        self._http.close()
 
     # From here on in threads.
     def _send(self, message: Message, by: float) -> Outcome:

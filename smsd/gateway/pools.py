@@ -4,11 +4,19 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.defer import DeferredSemaphore
+from twisted.internet.interfaces import IReactorThreads, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
-from smsd.gateway.messagebird import LOOKUP_SPACING_S, LOOKUP_THREADS, IGatewayReactor
+#: Lookups at a time; they have threads of their own so that they never delay a send.
+LOOKUP_THREADS: Final = 2
+#: Seconds between two lookups: MessageBird allows 50 GET a second, and a person may want some of them.
+LOOKUP_SPACING_S: Final = 0.025
+
+
+class IGatewayReactor(IReactorThreads, IReactorTime):
+    """What a gateway needs of a reactor."""
 
 
 class Closed(Exception):
@@ -18,10 +26,22 @@ class Closed(Exception):
 class Pools:
     """Two pools, so that no lookup ever delays a send; ``monotonic`` gives monotonic seconds."""
 
-    def __init__(self, *, name: str, threads: int, reactor: IGatewayReactor, monotonic: Callable[[], float]) -> None:
-        """``threads`` is for the sends; what shows of them in a debugger begins with ``name``."""
+    def __init__(
+        self,
+        *,
+        name: str,
+        threads: int,
+        reactor: IGatewayReactor,
+        monotonic: Callable[[], float],
+        disconnect: Callable[[], None],
+    ) -> None:
+        """``threads`` is for the sends; what shows of them in a debugger begins with ``name``.
+
+        ``disconnect`` is called once at the end, in a thread, when no call is under way any more.
+        """
         self._reactor: Final = reactor
         self._monotonic = monotonic
+        self._disconnect = disconnect
         self._sends = ThreadPool(minthreads=0, maxthreads=threads, name=f"{name}-send")
         self._lookups = ThreadPool(minthreads=0, maxthreads=LOOKUP_THREADS, name=f"{name}-lookup")
         self._asking = DeferredSemaphore(LOOKUP_THREADS)
@@ -70,3 +90,4 @@ class Pools:
     def _stop(self) -> None:
         self._sends.stop()
         self._lookups.stop()
+        self._disconnect()

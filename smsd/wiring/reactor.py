@@ -2,7 +2,7 @@
 
 from smsd.callbacks.guard import IGuardReactor
 from smsd.callbacks.names import INamesReactor
-from smsd.gateway.messagebird import IGatewayReactor
+from smsd.gateway.pools import IGatewayReactor
 from smsd.spool.writer import IWriterReactor
 
 
