@@ -1,4 +1,4 @@
-"""Composes the daemon: the only place that names concrete classes."""
+"""Composes the daemon: with ``smsd.wiring``, the only place that names concrete classes."""
 
 from collections.abc import Callable, Mapping
 from functools import partial

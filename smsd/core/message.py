@@ -107,6 +107,11 @@ class Message:
         return self.state is State.QUEUED and self.tried_since is not None
 
     @property
+    def in_line_since(self) -> float:
+        """When its turn could first come, of a message in line (UTC epoch seconds)."""
+        return max(self.changed_at, self.not_before)
+
+    @property
     def remaining(self) -> tuple[Msisdn, ...]:
         """Its recipients but for those that the provider refused before it took the others."""
         refused = {each.recipient for each in self.deliveries}

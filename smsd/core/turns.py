@@ -88,7 +88,7 @@ class Turns:
     def _risen(self, lines: Mapping[tuple[Priority, str], "_Line"], now: float) -> Message | None:
         if self._count % RISING != RISING - 1:
             return None
-        waiting = [(_since(line.head), line) for line in lines.values() if line.head is not None]
+        waiting = [(line.head.in_line_since, line) for line in lines.values() if line.head is not None]
         since, oldest = min(waiting, key=lambda each: each[0], default=(now, None))
         return oldest.take() if oldest is not None and now - since >= self._ageing_s else None
 
@@ -122,7 +122,3 @@ class _Line:
         head = self.head
         self._taken = True
         return head
-
-
-def _since(message: Message) -> float:
-    return max(message.changed_at, message.not_before)

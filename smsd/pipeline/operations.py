@@ -14,6 +14,8 @@ from smsd.core.query import MAX_PAGE, Query
 from smsd.core.settle import cancel, expire_held, revive
 from smsd.ports import ILedger, IReporter
 
+Amending = Coroutine[Deferred[Any], Any, Message]
+
 
 class Operations:
     """What a client or an operator may do with a message that was accepted."""
@@ -39,30 +41,14 @@ class Operations:
 
         Raises UnknownMessage, NotAllowed once (all of) it is being sent or was, SpoolUnavailable.
         """
-        messages = await self.find(id)
-        if len(messages) == 1:
-            return (await self._cancel(messages[0].id),)
-        if not await _done_in_time([self._cancel(message.id) for message in messages]):
-            raise NotAllowed(state=messages[0].state.value, wanted=State.CANCELED.value)
-        return await self._parts(id)
+        return await self._each(id, self._cancel, State.CANCELED)
 
     async def replay(self, id: str) -> tuple[Message, ...]:
         """Queue the dead message ``id`` again, or all of the broadcast ``id`` that is dead; answers how it stands.
 
         Raises UnknownMessage, NotAllowed if nothing of it is dead, SpoolUnavailable.
         """
-        messages = await self.find(id)
-        if len(messages) == 1:
-            return (await self._replay(messages[0].id),)
-        if not await _done_in_time([self._replay(message.id) for message in messages]):
-            raise NotAllowed(state=messages[0].state.value, wanted=State.QUEUED.value)
-        return await self._parts(id)
-
-    async def _replay(self, id: str) -> Message:
-        revived = await self._ledger.amend(id, lambda message: revive(message, self._now()))
-        self._reporter.report(of(revived))
-        self._wake()
-        return revived
+        return await self._each(id, self._replay, State.QUEUED)
 
     async def replay_all(self, query: Query) -> int:
         """Queue every dead message that ``query`` admits again; answers how many. Raises SpoolUnavailable."""
@@ -86,11 +72,6 @@ class Operations:
             count += await _done_in_time([self._expire(message.id) for message in messages])
         return count
 
-    async def _expire(self, id: str) -> Message:
-        expired = await self._ledger.amend(id, lambda message: expire_held(message, self._now()))
-        self._reporter.report(of(expired))
-        return expired
-
     async def _parts(self, id: str) -> tuple[Message, ...]:
         parts = [part async for messages in self._pages(Query(batch=id, limit=MAX_PAGE)) for part in messages]
         if not parts:
@@ -105,18 +86,41 @@ class Operations:
             if (before := page.before) is None:
                 return
 
+    async def _each(self, id: str, step: Callable[[str], Amending], wanted: State) -> tuple[Message, ...]:
+        """Take ``step`` with the message ``id``, or with each part of the broadcast ``id`` that it is not too late for.
+
+        Raises NotAllowed to become ``wanted`` if it is too late for all.
+        """
+        messages = await self.find(id)
+        if len(messages) == 1:
+            return (await step(messages[0].id),)
+        if not await _done_in_time([step(message.id) for message in messages]):
+            raise NotAllowed(state=messages[0].state.value, wanted=wanted.value)
+        return await self._parts(id)
+
     async def _cancel(self, id: str) -> Message:
-        canceled = await self._ledger.amend(id, lambda message: cancel(message, self._now()))
-        self._reporter.report(of(canceled))
-        return canceled
+        return await self._amend(id, cancel)
+
+    async def _replay(self, id: str) -> Message:
+        revived = await self._amend(id, revive)
+        self._wake()
+        return revived
+
+    async def _expire(self, id: str) -> Message:
+        return await self._amend(id, expire_held)
+
+    async def _amend(self, id: str, step: Callable[[Message, float], Message]) -> Message:
+        after = await self._ledger.amend(id, lambda message: step(message, self._now()))
+        self._reporter.report(of(after))
+        return after
 
 
-async def _done_in_time(steps: Iterable[Coroutine[Deferred[Any], Any, Message]]) -> int:
+async def _done_in_time(steps: Iterable[Amending]) -> int:
     """How many of ``steps`` were not too late; all at once, so that they share a commit."""
     return sum(await gatherResults([Deferred.fromCoroutine(_is_done(step)) for step in steps]))
 
 
-async def _is_done(step: Coroutine[Deferred[Any], Any, Message]) -> bool:
+async def _is_done(step: Amending) -> bool:
     try:
         await step
     except NotAllowed:

@@ -6,16 +6,14 @@ People have asked for it after a night's alarms all arrived at breakfast.
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from smsd.core.errors import SpoolUnavailable
 from smsd.core.message import What
 from smsd.core.moment import moment
 from smsd.core.notice import Notice
+from smsd.pipeline.loop import Loop
 from smsd.ports import IOutbox, IReporter
 
 #: Seconds between two beats, at most; a tenth of the time that makes an outage, if that is less.
@@ -54,29 +52,19 @@ class Outage:
         self._now = now
         self._reporter = reporter
         self._last: float | None = None
-        self._loop = LoopingCall(self._look)
-        self._loop.clock = clock
-        self._ended: Deferred[LoopingCall] | None = None
+        # Of a spool that is not available, whoever sends speaks already.
+        self._beats = Loop(
+            self._beat, name="looking for an outage", ignored=SpoolUnavailable, log=self._log, clock=clock
+        )
 
     async def start(self) -> None:
         """Returns when what is stale is held: nothing may be leased before. Raises SpoolUnavailable."""
         await self._beat()
-        self._ended = self._loop.start(min(BEAT_S, self._stale_s / 10), now=False)
+        self._beats.start(min(BEAT_S, self._stale_s / 10), now=False)
 
     async def stop(self) -> None:
         """Write no more down."""
-        if self._ended is not None:
-            self._loop.stop()
-            await self._ended
-
-    def _look(self) -> Deferred[None]:
-        look = Deferred.fromCoroutine(self._beat())
-        # A fault must not end the looking: a LoopingCall stops at the first failure.
-        return look.addErrback(self._broke)
-
-    def _broke(self, failure: Failure) -> None:
-        if not failure.check(SpoolUnavailable):  # of that, whoever sends speaks already
-            self._log.failure("looking for an outage broke", failure)
+        await self._beats.stop()
 
     async def _beat(self) -> None:
         now, last = self._now(), self._last

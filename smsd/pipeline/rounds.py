@@ -5,13 +5,12 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from smsd.core.errors import SpoolUnavailable
 from smsd.core.message import What
 from smsd.core.notice import Notice
+from smsd.pipeline.loop import Loop
 from smsd.ports import IOutbox, IReporter, Lease
 
 
@@ -42,31 +41,17 @@ class Rounds:
         self._outbox = outbox
         self._now = now
         self._reporter = reporter
-        self._loop = LoopingCall(self._begin)
-        self._loop.clock = clock
-        self._ended: Deferred[LoopingCall] | None = None
-        self._round: Deferred[None] | None = None
+        self._rounds = Loop(
+            self._go, name="a round in the background", ignored=CancelledError, log=self._log, clock=clock
+        )
 
     def start(self) -> None:
         """Begin a round now, and again and again."""
-        self._ended = self._loop.start(self._every_s)
+        self._rounds.start(self._every_s)
 
     async def stop(self) -> None:
         """Break off the work under way, which may be long, and begin no other."""
-        if self._ended is not None:
-            self._loop.stop()
-            if self._round is not None:
-                self._round.cancel()
-            await self._ended
-
-    def _begin(self) -> Deferred[None]:
-        self._round = Deferred.fromCoroutine(self._go())
-        # A fault of ours must not end the rounds: a LoopingCall stops at the first failure.
-        return self._round.addErrback(self._broke)
-
-    def _broke(self, failure: Failure) -> None:
-        if failure.check(CancelledError) is None:
-            self._log.failure("a round in the background broke", failure)
+        await self._rounds.break_off()
 
     async def _go(self) -> None:
         leases: list[Lease] = []

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from typing import Final
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smsd.core.errors import SpoolUnavailable
+from smsd.pipeline.loop import Loop
 from smsd.ports import ILedger
 
 #: Seconds between two steps: 100,000 messages an hour, each step a few milliseconds.
@@ -27,27 +26,16 @@ class Upkeep:
         self._ledger = ledger
         self._keep_s = keep_s
         self._now = now
-        self._loop = LoopingCall(self._step)
-        self._loop.clock = clock
-        self._ended: Deferred[LoopingCall] | None = None
+        # Of a spool that is not available, whoever accepts and sends speaks already.
+        self._steps = Loop(self._forget, name="forgetting", ignored=SpoolUnavailable, log=self._log, clock=clock)
 
     def start(self) -> None:
         """Take a step now, and again and again."""
-        self._ended = self._loop.start(POLL_S)
+        self._steps.start(POLL_S)
 
     async def stop(self) -> None:
         """Finish the step under way and take no other."""
-        if self._ended is not None:
-            self._loop.stop()
-            await self._ended
-
-    def _step(self) -> Deferred[None]:
-        step = Deferred.fromCoroutine(self._forget())
-        # A fault of ours must not end the upkeep: a LoopingCall stops at the first failure.
-        return step.addErrback(lambda failure: self._log.failure("forgetting broke", failure))
+        await self._steps.stop()
 
     async def _forget(self) -> None:
-        try:
-            await self._ledger.forget(self._now() - self._keep_s, STEP)
-        except SpoolUnavailable:
-            return  # whoever accepts and sends says so already
+        await self._ledger.forget(self._now() - self._keep_s, STEP)

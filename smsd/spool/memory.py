@@ -136,7 +136,7 @@ class MemorySpool:
         self._check_ready()
         everything = [*self._open.values(), *self._closed.values()]
         waiting = [each for each in everything if each.state is State.QUEUED]
-        since = [max(each.changed_at, each.not_before) for each in waiting if is_ready(each)]
+        since = [each.in_line_since for each in waiting if is_ready(each)]
         return Standing(
             depth=Counter((each.state, each.priority) for each in everything),
             in_line=Counter((each.priority, each.api_key) for each in waiting if is_ready(each)),
@@ -196,7 +196,7 @@ class MemorySpool:
     async def hold(self, before: float, limit: int) -> int:
         """Hold up to ``limit`` messages in line since before ``before``; see IOutbox."""
         self._check_ready()
-        late = [each for each in self._waiting() if max(each.changed_at, each.not_before) < before][:limit]
+        late = [each for each in self._waiting() if each.in_line_since < before][:limit]
         self._open.update((each.id, attrs.evolve(each, is_held=True)) for each in late)
         return len(late)
 
