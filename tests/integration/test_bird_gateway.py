@@ -32,14 +32,6 @@ def message(**changed: Any) -> Message:
     return begin(messages.message(**{"accepted_at": now, "not_before": now, **changed}), now, "bird")
 
 
-@pytest_twisted.async_yield_fixture
-async def provider() -> AsyncIterator[Provider]:
-    provider = Provider(reactor)
-    await provider.start()
-    yield provider
-    await provider.stop()
-
-
 @asynccontextmanager
 async def gateway_to(url: str) -> AsyncIterator[BirdGateway]:
     given = {"reactor": reactor, "threads": 1, "timeout_s": TIMEOUT_S, "now": time.time, "category": "service"}

@@ -77,14 +77,6 @@ class Hand:
         return time.monotonic() + self.ahead_s
 
 
-@pytest_twisted.async_yield_fixture
-async def provider() -> AsyncIterator[Provider]:
-    provider = Provider(reactor)
-    await provider.start()
-    yield provider
-    await provider.stop()
-
-
 @asynccontextmanager
 async def gateway_to(url: str, **changes: Any) -> AsyncIterator[MessageBirdGateway]:
     settings = {"reactor": reactor, "threads": 1, "timeout_s": TIMEOUT_S, "now": now, **changes}
