@@ -170,7 +170,7 @@ class MessageBirdGateway:
     def _order(self, message: Message) -> dict[str, Any]:
         order: dict[str, Any] = {
             "originator": message.originator.text,
-            "recipients": ",".join(recipient.digits for recipient in message.recipients),
+            "recipients": ",".join(recipient.digits for recipient in message.remaining),
             "body": message.body,
             "type": "sms",
             "reference": message.id,
@@ -186,7 +186,7 @@ class MessageBirdGateway:
     def _query(self, message: Message, offset: int) -> dict[str, Any]:
         attempted_at = message.accepted_at if message.attempted_at is None else message.attempted_at
         return {
-            "recipient": message.recipients[0].digits,
+            "recipient": message.remaining[0].digits,
             # Whichever of the two our clock was wrong at, the provider's time of it lies between.
             "from": _rfc3339(min(attempted_at, self._now()) - CLOCKS_DIFFER_S),
             "until": _rfc3339(max(attempted_at, self._now()) + CLOCKS_DIFFER_S),

@@ -10,13 +10,26 @@ from zope.interface.verify import verifyObject
 from smsd.core.address import Msisdn, Originator
 from smsd.core.alphabet import DataCoding
 from smsd.core.message import Message
-from smsd.core.outcome import Accepted, HeldOff, Outcome, Postponed, Refused, Throttled, Unanswered
+from smsd.core.outcome import (
+    Accepted,
+    Found,
+    HeldOff,
+    Outcome,
+    PartlyRefused,
+    Postponed,
+    Refused,
+    Throttled,
+    Unanswered,
+)
+from smsd.core.retry import Backoff
+from smsd.core.settle import Policy, begin, settle
 from smsd.ports import IGateway
 from smsd.sandbox.script import DRAMA
 from tests.contract.gateway.conftest import KEY, TIMEOUT_S, Place
 
 Attempt = Callable[..., Message]
 ANN, BOB = Msisdn("31612345001"), Msisdn("31612345002")
+POLICY = Policy(backoff=Backoff(base_s=1.0, cap_s=60.0))
 ENDINGS: list[tuple[int, type[Outcome], bool]] = [
     (200, Unanswered, True),
     (206, Unanswered, True),
@@ -123,3 +136,14 @@ async def test_a_closed_gateway_postpones(place: Place, attempt: Attempt) -> Non
     await gateway.close()
     assert isinstance(await gateway.send(attempt()), Postponed)
     assert place.delivered == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_whom_a_provider_has_refused_is_sent_nothing_by_any(place: Place, attempt: Attempt) -> None:
+    gateway, message = place.gateway(), attempt(recipients=(ANN, BOB))
+    refused = PartlyRefused(reasons=((ANN, "no number of a phone"),))
+    rest = begin(settle(message, refused, message.accepted_at, POLICY, 0.5), message.accepted_at, "test")
+    sent = await gateway.send(rest)
+    assert [number for sms in place.delivered for number in sms.recipients] == [int(BOB.digits)]
+    assert isinstance(sent, Accepted)
+    assert await gateway.lookup(rest) == Found(provider_id=sent.provider_id)
