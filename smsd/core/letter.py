@@ -11,7 +11,7 @@ from smsd.core.address import Msisdn, Originator
 from smsd.core.alphabet import DataCoding
 from smsd.core.errors import SmsdError
 from smsd.core.lifecycle import State
-from smsd.core.message import Event, Message, Priority, What
+from smsd.core.message import Category, Event, Message, Priority, What
 from smsd.core.moment import read_moment
 from smsd.core.report import Delivery, DeliveryStatus
 
@@ -63,6 +63,7 @@ def write(message: Message) -> bytes:
         "datacoding": message.coding.value,
         "segments": message.segments,
         "priority": message.priority.name.lower(),
+        "category": None if message.category is None else message.category.value,
         "reference": message.reference,
         "batch": message.batch,
         "api_key": message.api_key,
@@ -116,6 +117,7 @@ def _read(fields: Mapping[str, Any]) -> Message:
         coding=DataCoding(fields["datacoding"]),
         segments=fields["segments"],
         priority=Priority[fields["priority"].upper()],
+        category=None if (category := fields.get("category")) is None else Category(category),  # of late
         reference=fields["reference"],
         batch=fields["batch"],
         api_key=fields["api_key"],

@@ -26,6 +26,15 @@ class Priority(enum.IntEnum):
     LOW = 2
 
 
+class Category(enum.Enum):
+    """What a message is for, where a provider wants to know; Bird's words."""
+
+    TRANSACTIONAL = "transactional"
+    MARKETING = "marketing"
+    AUTHENTICATION = "authentication"
+    SERVICE = "service"
+
+
 class What(enum.Enum):
     """The vocabulary of everything that happens: to a message, or to the daemon."""
 
@@ -81,6 +90,7 @@ class Message:
     accepted_at: float  #: UTC epoch seconds
     not_before: float  #: UTC epoch seconds; its next turn is not before this
     priority: Priority = Priority.NORMAL
+    category: Category | None = None  #: None: as the settings say
     batch: str = ""  #: the id of the whole that it is a part of; empty when it is the whole
     reference: str = ""  #: the client's own word for it
     valid_until: float | None = None  #: UTC epoch seconds; stale after this

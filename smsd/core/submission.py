@@ -9,7 +9,7 @@ import attrs
 from smsd.core.address import Msisdn, Originator
 from smsd.core.alphabet import DataCoding, NotEncodable
 from smsd.core.errors import InvalidAddress, InvalidSubmission
-from smsd.core.message import MAX_RECIPIENTS, Message, Priority
+from smsd.core.message import MAX_RECIPIENTS, Category, Message, Priority
 from smsd.core.moment import read_moment
 from smsd.core.receiver import check_url
 from smsd.core.segments import Segmentation, fits, segment
@@ -32,6 +32,7 @@ class Submission:
     body: str
     segmentation: Segmentation
     priority: Priority
+    category: Category | None  #: what it is for; None when the client does not say
     reference: str  #: the client's own word for it
     send_at: float | None  #: UTC epoch seconds
     validity_s: int | None  #: seconds from the moment it may first go
@@ -68,6 +69,7 @@ class Submission:
             body=fields["message"],
             segmentation=segmentation,
             priority=_PRIORITIES[fields.get("priority", "normal")],
+            category=_CATEGORIES[fields.get("category")],
             reference=fields.get("reference", ""),
             send_at=send_at,
             validity_s=fields.get("validity"),
@@ -96,6 +98,7 @@ class Submission:
             not_before=first,
             valid_until=None if self.validity_s is None else first + self.validity_s,
             priority=self.priority,
+            category=self.category,
             reference=self.reference,
             callback_url=self.callback_url or callback_url,
         )
@@ -149,6 +152,7 @@ class _Reader:
 
 
 _PRIORITIES: Final = {priority.name.lower(): priority for priority in Priority}
+_CATEGORIES: Final[Mapping[str | None, Category | None]] = {None: None, **{each.value: each for each in Category}}
 _CODINGS: Final = {"auto": None, "plain": DataCoding.PLAIN, "unicode": DataCoding.UNICODE}
 
 

@@ -62,6 +62,7 @@ def facts(message: Message) -> dict[str, Any]:
         "segments": message.segments,
         "datacoding": message.coding.value,
         "priority": message.priority.name.lower(),
+        "category": None if message.category is None else message.category.value,
         "reference": message.reference or None,
         "batch": message.batch or None,
         "api_key": message.api_key,

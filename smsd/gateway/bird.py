@@ -34,11 +34,11 @@ _CLOSED: Final = "the gateway is closed"
 
 @implementer(IGateway)
 class BirdGateway:
-    """Sends through Bird with the API ``key``, each message under a ``category``, in ``threads`` threads of its own.
+    """Sends through Bird with the API ``key``, in ``threads`` threads of its own.
 
-    ``url`` is None for the SDK's own, by the region in the key. ``timeout_s`` bounds the wait for an answer (seconds,
-    from the moment the request is out). ``now`` gives UTC epoch seconds and ``monotonic`` monotonic ones; both are
-    called from threads.
+    A message without a category of its own goes under ``category``. ``url`` is None for the SDK's own, by the region
+    in the key. ``timeout_s`` bounds the wait for an answer (seconds, from the moment the request is out). ``now``
+    gives UTC epoch seconds and ``monotonic`` monotonic ones; both are called from threads.
     """
 
     repeatable_s = REPEATABLE_S
@@ -153,7 +153,7 @@ class BirdGateway:
             "to": f"+{recipient.digits}",
             "from": _from(message.originator),
             "text": message.body,
-            "category": self._category,
+            "category": self._category if message.category is None else message.category.value,
             "metadata": {"reference": message.id, "recipient": recipient.digits},
         }
 

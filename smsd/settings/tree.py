@@ -9,6 +9,7 @@ from typing import Final
 
 import attrs
 
+from smsd.core.message import Category
 from smsd.core.settle import Doubt
 from smsd.settings.entries import API_KEYS, CALLBACK_SECRETS, per_key
 from smsd.settings.kinds import (
@@ -30,7 +31,6 @@ from smsd.settings.types import (
     ApiKey,
     ArchiveUrl,
     CallbackSecret,
-    Category,
     Gateways,
     LogFormat,
     PerKey,
@@ -83,7 +83,9 @@ class Settings:
         "Where Bird answers; left out, the address of the region that the key names.",
         example="https://eu1.platform.bird.com",
     )
-    bird_category: Category = setting(choice(Category), "transactional", "What Bird is told that the messages are for.")
+    bird_category: Category = setting(
+        choice(Category), "transactional", "What Bird is told that messages are for that do not say it themselves."
+    )
     bird_webhook_secret: Secret | None = setting(
         SECRET,
         None,

@@ -156,15 +156,6 @@ class Gateways(Enum):
         return tuple(self.value.split(","))
 
 
-class Category(Enum):
-    """What Bird is told that messages are for; its words."""
-
-    TRANSACTIONAL = "transactional"
-    MARKETING = "marketing"
-    AUTHENTICATION = "authentication"
-    SERVICE = "service"
-
-
 class LogFormat(Enum):
     """How a line of the log is written."""
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from smsd.core.address import Msisdn, Originator
 from smsd.core.alphabet import DataCoding
 from smsd.core.lifecycle import State
-from smsd.core.message import Event, Message, Priority, What
+from smsd.core.message import Category, Event, Message, Priority, What
 from smsd.core.report import Delivery, DeliveryStatus
 
 #: Version of the stored form. A change of it needs a reader for what was written before.
@@ -28,6 +28,7 @@ FIXED: Final = (
     "batch",
     "reference",
     "callback_url",
+    "category",
 )
 #: Fields that tell what has become of it, in the order of a row.
 LIFE: Final = (
@@ -88,8 +89,8 @@ def life(message: Message) -> Row:
 def from_row(row: Sequence[Any]) -> Message:
     """The message in ``row``, which holds the values of FIELDS. Raises ValueError if a newer smsd has written it."""
     form, id, recipients, originator, body, coding, segments, api_key, accepted_at, *more = row
-    priority, batch, reference, callback_url, valid_until, state, changed_at, not_before, *last = more
-    gateway, attempts, attempted_at, tried_since, sent_at, provider_id, deliveries, *rest = last
+    priority, batch, reference, callback_url, category, valid_until, state, changed_at, *last = more
+    not_before, gateway, attempts, attempted_at, tried_since, sent_at, provider_id, deliveries, *rest = last
     attend_at, is_held, error, history = rest
     if form != FORM:
         raise ValueError(f"this smsd reads form {FORM} of a stored message, not {form}")
@@ -103,6 +104,7 @@ def from_row(row: Sequence[Any]) -> Message:
         api_key=api_key,
         accepted_at=accepted_at,
         priority=Priority(priority),
+        category=Category(category) if category else None,
         batch=batch,
         reference=reference,
         valid_until=valid_until,
@@ -142,6 +144,7 @@ def _fixed(message: Message) -> Row:
         message.batch,
         message.reference,
         message.callback_url,
+        "" if message.category is None else message.category.value,
     )
 
 

@@ -5,6 +5,7 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.defer import Deferred, gatherResults
 
 from smsd.core.errors import UnknownMessage
+from smsd.core.message import Category
 from tests.messages import ROOM
 
 
@@ -24,3 +25,10 @@ async def test_a_message_is_found_as_soon_as_it_is_kept(spool, sms):
     messages = [sms() for _ in range(50)]
     found = await gatherResults([Deferred.fromCoroutine(keep_and_find(each)) for each in messages])
     assert found == messages
+
+
+@ensureDeferred
+async def test_a_message_is_kept_with_what_it_is_for(spool, sms):
+    message = sms(category=Category.AUTHENTICATION)
+    await spool.append([message], ROOM)
+    assert (await spool.find(message.id)).category is Category.AUTHENTICATION

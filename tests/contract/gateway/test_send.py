@@ -9,7 +9,7 @@ from zope.interface.verify import verifyObject
 
 from smsd.core.address import Msisdn, Originator
 from smsd.core.alphabet import DataCoding
-from smsd.core.message import Message
+from smsd.core.message import Category, Message
 from smsd.core.outcome import (
     Accepted,
     Found,
@@ -147,3 +147,12 @@ async def test_whom_a_provider_has_refused_is_sent_nothing_by_any(place: Place, 
     assert [number for sms in place.delivered for number in sms.recipients] == [int(BOB.digits)]
     assert isinstance(sent, Accepted)
     assert await gateway.lookup(rest) == Found(provider_id=sent.provider_id)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_message_may_have_a_category_of_its_own(place: Place, attempt: Attempt) -> None:
+    gateway = place.gateway()
+    for category in (None, Category.MARKETING):
+        await gateway.send(attempt(category=category))
+    told = [sms.type for sms in place.delivered]
+    assert told in (["transactional", "marketing"], ["sms", "sms"])  # the classic API has no such field

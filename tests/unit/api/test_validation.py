@@ -56,3 +56,9 @@ def test_an_inward_address_is_taken_where_the_operator_allows_it() -> None:
     assert order.submissions[0].callback_url == "http://10.0.0.1/"
     with pytest.raises(InvalidBody):
         body.parse({**SMS, "callback_url": "10.0.0.1"}, NOW)
+
+
+def test_a_category_that_is_unknown_is_told_with_the_known_ones() -> None:
+    rule = "Must be one of transactional, marketing, authentication, service"
+    assert problems({**SMS, "category": "spam"}) == [("/category", f"'category' field 'spam' is invalid: '{rule}'")]
+    assert problems({**SMS, "category": None}) == [("/category", f"'category' field 'null' is invalid: '{rule}'")]

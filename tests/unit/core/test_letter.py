@@ -12,7 +12,7 @@ from smsd.core.address import Msisdn, Originator
 from smsd.core.alphabet import DataCoding
 from smsd.core.letter import BadLetter, key, read, write
 from smsd.core.lifecycle import State
-from smsd.core.message import Event, Message, Priority, What
+from smsd.core.message import Category, Event, Message, Priority, What
 from smsd.core.report import Delivery, DeliveryStatus
 from tests.messages import NOW, message
 
@@ -42,6 +42,7 @@ LETTERS = st.builds(
     accepted_at=MOMENTS,
     not_before=MOMENTS,
     priority=st.sampled_from(Priority),
+    category=st.none() | st.sampled_from(Category),
     batch=WORDS,
     reference=WORDS,
     valid_until=st.none() | MOMENTS,
@@ -114,3 +115,9 @@ def test_what_is_no_letter_is_refused_with_a_reason(changes: dict[str, Any], why
 def test_nor_is_anything_else_taken_for_one(octets: bytes) -> None:
     with pytest.raises(BadLetter):
         read(octets)
+
+
+def test_a_letter_from_before_there_were_categories_is_read() -> None:
+    fields = json.loads(write(message()))
+    del fields["category"]
+    assert read(json.dumps(fields).encode()) == message()

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from smsd.core.errors import InvalidSubmission
+from smsd.core.message import Category
 from smsd.core.submission import Submission
 
 NOW = 1_795_500_810.0
@@ -49,6 +50,20 @@ def test_an_inward_address_is_refused_unless_it_is_allowed(url: str) -> None:
     with pytest.raises(InvalidSubmission):
         parsed(callback_url=url)
     assert parsed(True, callback_url=url).callback_url == url
+
+
+def test_every_part_of_a_broadcast_has_the_category() -> None:
+    numbers = [str(31600000000 + index) for index in range(60)]
+    broadcast = Submission.parse(
+        {"originator": "MB", "message": "Hi", "recipients": numbers, "category": "marketing"}, NOW
+    )
+    ids = iter("abc")
+    _, messages = broadcast.messages(new_id=lambda: next(ids), api_key="shop", now=NOW)
+    assert [message.category for message in messages] == [Category.MARKETING] * 2
+
+
+def test_without_a_category_the_settings_say() -> None:
+    assert parsed().category is None
 
 
 def test_it_is_told_together_with_what_else_is_wrong() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from smsd.core.message import Category
 from smsd.settings import Secret, Settings, SettingsError, load
-from smsd.settings.types import Category
 
 BIRD = {"gateway": "bird", "bird_key": "bk_eu1_hush", "api_keys": "shop=a"}
 BOTH = {**BIRD, "gateway": "messagebird,bird", "messagebird_key": "live_hush"}
