@@ -11,15 +11,18 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from smsd.api.auth import Keyring
+from smsd.api.door import POST_SMS, Door
 from smsd.api.hooks import Hooks
+from smsd.api.posting import Posting
 from smsd.api.readiness import Readiness
-from smsd.api.routes import POST_SMS, Api
+from smsd.api.routes import Api
 from smsd.api.site import quick_site, site
 from smsd.core.message import What
 from smsd.core.notice import Measure
 from smsd.core.quota import quotas_of
 from smsd.gateway.webhook import inbound, public_url, status_report, verify
 from smsd.listening import address_of, close, listen
+from smsd.pipeline.admission import Admission
 from smsd.pipeline.arrival import Arrivals
 from smsd.pipeline.ids import Ids
 from smsd.pipeline.incoming import Incoming
@@ -107,21 +110,19 @@ class Daemon(Service):
         self._callbacks = Callbacks(queue=self._store, **told)
         reporter.add("callbacks", self._callbacks.runner, set(What) - {What.ACCEPTED})
         self._upkeep = Upkeep(ledger=self._store, keep_s=settings.keep * 86400, clock=self._reactor, now=self._now)
-        self._intake = Intake(
+        self._admission = Admission(
             inbox=self._store,
             pace=self._dispatch.pace,
             backlog_limit=settings.backlog_limit,
-            idempotency_s=settings.idempotency * 3600,
-            callback_url=lambda name: settings.callback_urls.of(name) or "",
             quotas=lambda name: quotas_of(rate=settings.key_rate.of(name), daily=settings.key_quota.of(name)),
-            new_id=Ids(self._now),
-            now=self._now,
             wake=self._dispatch.wake,
             reporter=reporter,
         )
         # Listening first: it may be refused, and nothing has been begun yet.
-        api = self._api(reporter)
-        address = self._serve(settings.listen, quick_site(api.app.resource(), self._reactor, POST_SMS, api.posted))
+        keyring = Keyring({each.name: each.key.reveal().encode() for each in settings.api_keys})
+        door = self._door(keyring)
+        api = self._api(reporter, keyring, door)
+        address = self._serve(settings.listen, quick_site(api.app.resource(), self._reactor, POST_SMS, door.posted))
         self._store.open()
         self._store.listen(self._dispatch.wake)
         self._observing.start(self._store)
@@ -140,7 +141,7 @@ class Daemon(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        self._intake.is_open = False
+        self._admission.is_open = False
         *sandbox, api = self._ports
         await close(api)
         await self._dispatch.stop()
@@ -152,12 +153,30 @@ class Daemon(Service):
         for port in sandbox:
             await close(port)
 
-    def _api(self, reporter: IReporter) -> Api:
+    def _door(self, keyring: Keyring) -> Door:
+        settings = self._settings
+        intake = Intake(
+            admit=self._admission.admit,
+            pace=self._dispatch.pace,
+            idempotency_s=settings.idempotency * 3600,
+            callback_url=lambda name: settings.callback_urls.of(name) or "",
+            new_id=Ids(self._now),
+            now=self._now,
+        )
+        posting = Posting(
+            intake=intake,
+            inbox=self._store,
+            allow_private=settings.callback_private,
+            now=self._now,
+            defer=partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool()),
+        )
+        return Door(keyring=keyring, posting=posting, monotonic=self._reactor.seconds, measure=self._observing.measure)
+
+    def _api(self, reporter: IReporter, keyring: Keyring, door: Door) -> Api:
         store = self._store
         reports = Reports(ledger=store, clock=self._reactor, now=self._now, reporter=reporter)
         return Api(
-            intake=self._intake,
-            inbox=store,
+            door=door,
             ledger=store,
             operations=Operations(ledger=store, now=self._now, wake=self._dispatch.wake, reporter=reporter),
             arrivals=Arrivals(ledger=store, pace=self._dispatch.pace, now=self._now),
@@ -170,14 +189,9 @@ class Daemon(Service):
                 verify=self._verify,
                 bird=bird_events(self._settings),
             ),
-            allow_private=self._settings.callback_private,
-            keyring=Keyring({each.name: each.key.reveal().encode() for each in self._settings.api_keys}),
-            now=self._now,
-            defer=partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool()),
+            keyring=keyring,
             readiness=self._readiness(),
             render=self._observing.render,
-            monotonic=self._reactor.seconds,
-            measure=self._observing.measure,
         )
 
     def _incoming(self, reporter: IReporter) -> Incoming:
@@ -201,7 +215,7 @@ class Daemon(Service):
     def _readiness(self) -> Readiness:
         spool = self._settings.spool
         stops = {
-            "accepting": lambda: "" if self._intake.is_open else "smsd is stopping",
+            "accepting": lambda: "" if self._admission.is_open else "smsd is stopping",
             "provider": self._provider_trouble,
             "spool": self._dispatch.spool_trouble,
         }

@@ -51,14 +51,16 @@ class Posting:
         if len(raw) > OBJECT_LIMIT and not raw.lstrip().startswith(b"["):
             raise BodyTooLarge(OBJECT_LIMIT)
         key = None if key_header is None else read_key(key_header)
-        body = await self._aside(raw, read_json, raw)
-        if key is None:
-            order: Order = await self._aside(raw, self._body.parse, body, self._now())
-            receipt = await self._intake.accept(order.submissions, api_key)
-            return self._answer(order, receipt)
-        return await self._take_once(raw, body, api_key, key)
+        if key is not None:
+            return await self._take_once(raw, api_key, key)
+        order = self._read(raw) if len(raw) < LARGE else await self._defer(self._read, raw)
+        return self._answer(order, await self._intake.accept(order.submissions, api_key))
 
-    async def _take_once(self, raw: bytes, body: object, api_key: str, key: str) -> Answer:
+    def _read(self, raw: bytes) -> Order:
+        return self._body.parse(read_json(raw), self._now())
+
+    async def _take_once(self, raw: bytes, api_key: str, key: str) -> Answer:
+        body = await self._aside(raw, read_json, raw)
         given = await self._aside(raw, fingerprint, body)
         if (earlier := await self._inbox.claimed(api_key, key, self._now())) is not None:
             # Before anything is judged: the same body may have been good then and be too late now.

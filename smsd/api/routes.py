@@ -1,65 +1,48 @@
 """The HTTP routes of smsd."""
 
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from klein import Klein
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 
 from smsd.api.auth import Keyring
+from smsd.api.door import JSON_TYPE, Door, media_type
 from smsd.api.held import Held
 from smsd.api.hooks import Hooks
-from smsd.api.posting import Posting
-from smsd.api.problems import Answer, NotJson, answer_to, ok
+from smsd.api.problems import Answer, NotJson, ok
 from smsd.api.queries import REPLAYABLE, cursor, read_query
 from smsd.api.readiness import Readiness
 from smsd.api.validation import InvalidBody, Problem, read_json
 from smsd.core.moment import moment
-from smsd.core.notice import Measure, Took
 from smsd.core.view import received_facts, shown, shown_whole
 from smsd.pipeline.arrival import Arrivals
-from smsd.pipeline.intake import Intake
 from smsd.pipeline.operations import Operations
-from smsd.ports import ICallbackQueue, IInbox, ILedger
-
-_JSON_TYPE: Final = b"application/json"
-#: The request that has to be fast; its route below and the shortcut of the site answer it alike.
-POST_SMS: Final = b"POST /sms HTTP/1.1"
+from smsd.ports import ICallbackQueue, ILedger
 
 
 class Api:
     """Accepts SMS and answers for them."""
 
     app = Klein()
-    _log = Logger()
 
     def __init__(
         self,
         *,
-        intake: Intake,
-        inbox: IInbox,
+        door: Door,
         ledger: ILedger,
         operations: Operations,
         arrivals: Arrivals,
         queue: ICallbackQueue,
         hooks: Hooks,
         keyring: Keyring,
-        allow_private: bool,
-        now: Callable[[], float],
-        defer: Callable[..., Deferred[Any]],
         readiness: Readiness,
         render: Callable[[str], Coroutine[Deferred[Any], Any, tuple[str, bytes]]],
-        monotonic: Callable[[], float],
-        measure: Measure,
     ) -> None:
-        """Callbacks may lead to a private address if ``allow_private``; ``defer`` calls a function in a thread.
-
-        ``render`` gives content type and body of the metrics for an ``Accept``; ``monotonic`` is in seconds.
-        """
-        self._posting = Posting(intake=intake, inbox=inbox, allow_private=allow_private, now=now, defer=defer)
+        """``render`` gives content type and body of the metrics for an ``Accept``."""
+        self._door = door
         self._held = Held(operations)
         self._arrivals = arrivals
         self._queue = queue
@@ -69,31 +52,12 @@ class Api:
         self._keyring = keyring
         self._readiness = readiness
         self._render = render
-        self._monotonic = monotonic
-        self._measure = measure
 
     @app.route("/sms", methods=["POST"])
     async def post_sms(self, request: IRequest) -> bytes:
         """Take one SMS, an array or a broadcast: 200 once all of it is durable."""
         headers = {name.lower(): values[0] for name, values in request.requestHeaders.getAllRawHeaders()}
-        return _answered(request, await self.posted(headers, request.content.read()))
-
-    def posted(self, headers: Mapping[bytes, bytes], body: bytes) -> Deferred[Answer]:
-        """The answer to a ``POST /sms`` with ``headers`` (names in lower case) and ``body``; never fails."""
-        began = self._monotonic()
-        taking = Deferred.fromCoroutine(self._take(headers, body)).addErrback(self._answer_to)
-        return taking.addCallback(self._timed, began)
-
-    def _timed(self, answer: Answer, began: float) -> Answer:
-        self._measure(Took.ACCEPT, self._monotonic() - began)
-        return answer
-
-    async def _take(self, headers: Mapping[bytes, bytes], body: bytes) -> Answer:
-        api_key = self._keyring.name_of(headers.get(b"x-api-key", b""))
-        if _media_type(headers.get(b"content-type", b"")) != _JSON_TYPE:
-            raise NotJson
-        key = headers.get(b"idempotency-key")
-        return await self._posting.take(body, api_key, None if key is None else key.decode("latin-1"))
+        return _answered(request, await self._door.posted(headers, request.content.read()))
 
     @app.route("/sms/<id>", methods=["GET"])
     async def get_sms(self, request: IRequest, id: str) -> bytes:
@@ -187,24 +151,14 @@ class Api:
     @app.handle_errors(Exception)
     def problem(self, request: IRequest, failure: Failure) -> bytes:
         """Answer whatever went wrong; every known error has an answer of its own."""
-        return _answered(request, self._answer_to(failure))
-
-    def _answer_to(self, failure: Failure) -> Answer:
-        answer = answer_to(failure.value)
-        if answer.code == 500:
-            self._log.failure("a request broke", failure)
-        return answer
+        return _answered(request, self._door.answer_to(failure))
 
     def _authorised(self, request: IRequest) -> str:
         return self._keyring.name_of(request.requestHeaders.getRawHeaders(b"x-api-key", [b""])[0])
 
 
-def _media_type(declared: bytes) -> bytes:
-    return declared.partition(b";")[0].strip().lower()
-
-
 def _must_be_json(request: IRequest) -> None:
-    if _media_type(request.requestHeaders.getRawHeaders(b"content-type", [b""])[0]) != _JSON_TYPE:
+    if media_type(request.requestHeaders.getRawHeaders(b"content-type", [b""])[0]) != JSON_TYPE:
         raise NotJson
 
 

@@ -8,7 +8,8 @@ from twisted.web import http
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
-from smsd.api.channel import Shortcut, ShortcutChannel
+from smsd.api.channel import ShortcutChannel
+from smsd.api.exchange import Dates, Shortcut
 from smsd.api.problems import BodyTooLarge, answer_to
 
 #: Bytes of a request body that are taken: an array of 10,000 with texts of 9 parts has room.
@@ -61,5 +62,5 @@ def site(resource: IResource, clock: IReactorTime) -> Site:
 def quick_site(resource: IResource, clock: IReactorTime, request_line: bytes, shortcut: Shortcut) -> Site:
     """The same, but requests that begin with ``request_line`` go to ``shortcut`` when they are simple."""
     made = site(resource, clock)
-    made.protocol = partial(ShortcutChannel, request_line, shortcut)  # type: ignore[method-assign, assignment]  # as Twisted documents it
+    made.protocol = partial(ShortcutChannel, request_line, shortcut, Dates(clock.seconds))  # type: ignore[method-assign, assignment]  # as Twisted documents it
     return made

@@ -135,7 +135,7 @@ def read_json(raw: bytes) -> Any:
     numbers beyond what Python's parser takes.
     """
     try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = _JSON.decode(raw.decode("utf-8"))
         if b"\\u" in raw:  # only an escape can make a surrogate without its other half
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError:
@@ -162,3 +162,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
+
+
+#: Made once: to make one takes longer than to read a small body.
+_JSON: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)

@@ -19,6 +19,8 @@ class State(enum.Enum):
     EXPIRED = "expired"  #: its validity ended while it waited
     CANCELED = "canceled"  #: called back while it waited
 
+    __hash__ = object.__hash__  # a member is the only one of its value; enum's own hash is a function in Python
+
 
 #: The whole life of a message. What is not listed is not allowed.
 TRANSITIONS: Final[dict[State, frozenset[State]]] = {

@@ -65,6 +65,8 @@ class What(enum.Enum):
     CALLBACK_FAILED = "callback failed"  #: a receiver does not have what it is owed; it is tried again for a day
     FAULT = "fault"  #: something of ours did not work; it is tried again
 
+    __hash__ = object.__hash__  # a member is the only one of its value; enum's own hash is a function in Python
+
 
 @attrs.frozen(kw_only=True)
 class Event:

@@ -29,6 +29,8 @@ class Took(enum.Enum):
     THROTTLE = "throttle"  #: what a send waited for its permit
     REACTOR = "reactor"  #: how late the reactor called
 
+    __hash__ = object.__hash__  # a member is the only one of its value; enum's own hash is a function in Python
+
 
 #: Takes what was timed, and seconds; never raises, never waits.
 Measure = Callable[[Took, float], None]

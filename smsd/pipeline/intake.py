@@ -1,18 +1,17 @@
 """Turns submissions into accepted messages: durable first, answered after."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import attrs
 
 from smsd.core.claim import Claim
-from smsd.core.errors import Closing, SpoolFull
-from smsd.core.message import Message, What
-from smsd.core.notice import Notice
-from smsd.core.quota import Quota, Usage
+from smsd.core.message import Message
+from smsd.core.quota import Usage
 from smsd.core.submission import Submission
 from smsd.core.turns import Place
-from smsd.ports import IInbox, IReporter
+
+#: Keeps messages, all of one API key, under a claim if there is one; see Admission.admit.
+Admit = Callable[[Sequence[Message], Claim | None, float], Awaitable[Place]]
 
 
 @attrs.frozen(kw_only=True)
@@ -36,52 +35,37 @@ class IdempotencyKey:
 
 
 class Intake:
-    """The accepting half: it knows the inbox and a wake-up, and nothing of how messages are sent."""
+    """The accepting half: it knows who admits messages, and nothing of how they are sent."""
 
     def __init__(
         self,
         *,
-        inbox: IInbox,
+        admit: Admit,
         pace: Callable[[], float],
-        backlog_limit: int,
         idempotency_s: float,
         callback_url: Callable[[str], str],
-        quotas: Callable[[str], Sequence[Quota]],
         new_id: Callable[[], str],
         now: Callable[[], float],
-        wake: Callable[[], None],
-        reporter: IReporter,
     ) -> None:
-        """At most ``backlog_limit`` recipients may wait; ``wake`` tells of new messages.
+        """``pace`` says how many requests a second the provider is given at the moment.
 
-        ``pace`` says how many requests a second the provider is given at the moment.
-
-        An idempotency key is remembered for ``idempotency_s`` seconds. ``callback_url`` and ``quotas`` say what is set
-        for an API key, by its name.
+        An idempotency key is remembered for ``idempotency_s`` seconds. ``callback_url`` says what is set for an API
+        key, by its name.
         """
-        self._inbox = inbox
+        self._admit = admit
         self._pace = pace
-        self._backlog_limit = backlog_limit
         self._idempotency_s = idempotency_s
         self._callback_url = callback_url
-        self._quotas = quotas
         self._new_id = new_id
         self._now = now
-        self._wake = wake
-        self._reporter = reporter
-        #: Whether new messages are taken.
-        self.is_open = True
 
     async def accept(
         self, submissions: Sequence[Submission], api_key: str, idempotency: IdempotencyKey | None = None
     ) -> Receipt:
         """Keep ``submissions``, all or none, made under the key named ``api_key``; returns when they are durable.
 
-        Raises SpoolFull when the backlog is at its limit, Claimed when the idempotency key was used before,
-        SpoolUnavailable when nothing can be kept, and Closing.
+        Raises what ``admit`` raises.
         """
-        if not self.is_open:
-            raise Closing
         now = self._now()
         url = self._callback_url(api_key)
         parts = [each.messages(new_id=self._new_id, api_key=api_key, now=now, callback_url=url) for each in submissions]
@@ -102,20 +86,7 @@ class Intake:
             )
 
         claim = None if idempotency is None else self._claim(idempotency, api_key, now, receipt)
-        place = await self._append(messages, claim, now)
-        self._reporter.report(Notice(what=What.ACCEPTED, at=now, message=messages[0], count=len(messages)))
-        self._wake()
-        return receipt(place)
-
-    async def _append(self, messages: Sequence[Message], claim: Claim | None, now: float) -> Place:
-        try:
-            return await self._inbox.append(messages, self._backlog_limit, claim, self._quotas(messages[0].api_key))
-        except SpoolFull as full:
-            self._reporter.report(Notice(what=What.DROPPED, at=now, detail=str(full)))
-            # Room comes with each request, which carries as many recipients as the average message has.
-            requests = (full.waiting + full.asked - full.limit) * full.messages / max(1, full.waiting)
-            until_room_s = math.ceil(requests / self._pace())
-            raise attrs.evolve(full, retry_after_s=max(1, until_room_s)) from None
+        return receipt(await self._admit(messages, claim, now))
 
     def _claim(
         self, idempotency: IdempotencyKey, api_key: str, now: float, receipt: Callable[[Place], Receipt]

@@ -47,6 +47,8 @@ class Counter(enum.Enum):
         self.doc = doc
         self.labels = labels
 
+    __hash__ = object.__hash__  # a member is the only one of its value; enum's own hash is a function in Python
+
 
 class Timing(enum.Enum):
     """What is timed, in seconds; the values are name, meaning, labels, and the buckets' upper bounds."""
@@ -64,6 +66,12 @@ class Timing(enum.Enum):
         self.labels = labels
         self.buckets = buckets
 
+    __hash__ = object.__hash__  # a member is the only one of its value; enum's own hash is a function in Python
+
+
+#: What notices tell of; everything else is measured.
+NOTICED: Final = frozenset({Timing.SEND, Timing.PROVIDER})
+_OF: Final = {took: Timing[took.name] for took in Took}
 
 #: Gauges, with what they mean.
 GAUGES: Final[Mapping[str, str]] = {
@@ -108,7 +116,7 @@ class Measured:
     @classmethod
     def of(cls, took: Took, seconds: float) -> "Measured":
         """What ``took`` so many ``seconds``."""
-        return cls(timing=Timing[took.name], seconds=seconds)
+        return cls(timing=_OF[took], seconds=seconds)
 
 
 @attrs.frozen(kw_only=True)

@@ -1,7 +1,7 @@
 """Shows what happens as metrics that Prometheus collects."""
 
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from typing import Any, Final, TypeVar, cast
 
@@ -16,10 +16,12 @@ from smsd.core.lifecycle import State
 from smsd.core.message import Priority, What
 from smsd.core.notice import Notice
 from smsd.ports import IReporter
+from smsd.reporting.buckets import Buckets
 from smsd.reporting.names import (
     COUNTED,
     DROPS,
     GAUGES,
+    NOTICED,
     OTHER,
     Counter,
     Known,
@@ -47,12 +49,13 @@ class Prometheus:
         }
         self._timings = {
             each: prometheus_client.Histogram(each.full, each.doc, each.labels, buckets=each.buckets, registry=registry)
-            for each in Timing
+            for each in NOTICED
         }
+        self._measured = {each: Buckets(each) for each in Timing if each not in NOTICED}
         self._held = prometheus_client.Gauge("smsd_held", GAUGES["smsd_held"], ("gateway",), registry=registry)
         self._children: dict[tuple[Any, What, tuple[str, str]], Any] = {}
         self._show_zeros(version)
-        registry.register(_Now(snapshot))
+        registry.register(_Now(snapshot, list(self._measured.values())))
 
     def report(self, notice: Notice) -> None:
         """See IReporter."""
@@ -67,7 +70,7 @@ class Prometheus:
 
     def measure(self, measured: Measured) -> None:
         """Add a duration that no notice tells of."""
-        self._timings[measured.timing].observe(measured.seconds)
+        self._measured[measured.timing].add(measured.seconds)
 
     def render(self, accept: str) -> tuple[str, bytes]:
         """The content type and body for a client that sent ``Accept: accept``: OpenMetrics or Prometheus text."""
@@ -100,15 +103,16 @@ class Prometheus:
 class _Now(Collector):
     """What is looked at when Prometheus asks."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+    def __init__(self, snapshot: Callable[[], Snapshot], measured: Sequence[Buckets]) -> None:
         self._snapshot = snapshot
+        self._measured = measured
 
     def describe(self) -> Iterable[Metric]:
         """Nothing, so that registering does not take a snapshot."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        """Every gauge of a snapshot."""
+        """Every gauge of a snapshot, and what was measured."""
         now = self._snapshot()
         depth = GaugeMetricFamily("smsd_depth", GAUGES["smsd_depth"], labels=("state", "priority"))
         for state in State:
@@ -121,3 +125,5 @@ class _Now(Collector):
         yield drops
         for name, value in now.plain().items():
             yield GaugeMetricFamily(name, GAUGES[name], value=value)
+        for each in self._measured:
+            yield each.family()

@@ -10,6 +10,7 @@ from zope.interface import implementer
 from smsd.core.message import What
 from smsd.core.retry import Backoff
 from smsd.core.settle import Policy
+from smsd.pipeline.admission import Admission
 from smsd.pipeline.feeder import Feeder
 from smsd.pipeline.hold import Hold
 from smsd.pipeline.intake import Intake
@@ -68,17 +69,22 @@ class Process:
         asked: dict[str, Any] = {"ledger": seam, "now": clock.seconds, "reporter": self.notebook}
         self.operations = Operations(wake=wake, **asked)
         self.reports = Reports(clock=clock, **asked)
-        self.intake = Intake(
+        pace = lambda: throttle.pace  # noqa: E731
+        admission = Admission(
             inbox=seam,
-            pace=lambda: throttle.pace,
+            pace=pace,
             backlog_limit=BACKLOG,
-            idempotency_s=IDEMPOTENCY_S,
-            callback_url=lambda name: "",
             quotas=lambda name: (),
-            new_id=new_id,
-            now=clock.seconds,
             wake=wake,
             reporter=self.notebook,
+        )
+        self.intake = Intake(
+            admit=admission.admit,
+            pace=pace,
+            idempotency_s=IDEMPOTENCY_S,
+            callback_url=lambda name: "",
+            new_id=new_id,
+            now=clock.seconds,
         )
         throttle.start()
         pacer.start()

@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.web.resource import Resource
 
+from smsd.api.exchange import Dates, Exchange
 from smsd.api.problems import Answer
 from smsd.api.site import quick_site
 
@@ -179,3 +180,23 @@ def test_an_idle_connection_is_closed_in_the_end() -> None:
     assert not talk.transport.disconnecting
     talk.clock.advance(2)
     assert talk.transport.disconnecting
+
+
+def test_a_request_in_two_pieces_takes_the_short_way() -> None:
+    talk = Conversation()
+    whole = request(b"hello")
+    talk.send(whole[:-5], whole[-5:], whole[:40], whole[40:])
+    assert talk.answers() == [(b"short", answer(b"hello").encoded())] * 2
+
+
+def test_a_length_of_more_digits_than_python_reads_is_left_to_others() -> None:
+    left: list[bytes] = []
+    exchange = Exchange(
+        request_line=LINE,
+        shortcut=lambda headers, body: succeed(answer(body)),
+        dates=Dates(Clock().seconds),
+        leave=left.append,
+    )
+    head = LINE + b"\r\nHost: a\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n"
+    exchange.received(head)
+    assert left == [head]

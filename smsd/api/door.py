@@ -1,0 +1,57 @@
+"""Answers ``POST /sms``, whichever way it came."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from smsd.api.auth import Keyring
+from smsd.api.posting import Posting
+from smsd.api.problems import Answer, NotJson, answer_to
+from smsd.core.notice import Measure, Took
+
+#: The request that has to be fast.
+POST_SMS: Final = b"POST /sms HTTP/1.1"
+JSON_TYPE: Final = b"application/json"
+
+
+class Door:
+    """Knows who asks, and lets what he posts in."""
+
+    _log = Logger()
+
+    def __init__(self, *, keyring: Keyring, posting: Posting, monotonic: Callable[[], float], measure: Measure) -> None:
+        """``monotonic`` is in seconds."""
+        self._keyring = keyring
+        self._posting = posting
+        self._monotonic = monotonic
+        self._measure = measure
+
+    def posted(self, headers: Mapping[bytes, bytes], body: bytes) -> Deferred[Answer]:
+        """The answer to a ``POST /sms`` with ``headers`` (names in lower case) and ``body``; never fails."""
+        return Deferred.fromCoroutine(self._take(headers, body)).addErrback(self.answer_to)
+
+    def answer_to(self, failure: Failure) -> Answer:
+        """The answer to what went wrong; logged if nobody foresaw it."""
+        answer = answer_to(failure.value)
+        if answer.code == 500:
+            self._log.failure("a request broke", failure)
+        return answer
+
+    async def _take(self, headers: Mapping[bytes, bytes], body: bytes) -> Answer:
+        began = self._monotonic()
+        try:
+            api_key = self._keyring.name_of(headers.get(b"x-api-key", b""))
+            if media_type(headers.get(b"content-type", b"")) != JSON_TYPE:
+                raise NotJson
+            key = headers.get(b"idempotency-key")
+            return await self._posting.take(body, api_key, None if key is None else key.decode("latin-1"))
+        finally:
+            self._measure(Took.ACCEPT, self._monotonic() - began)
+
+
+def media_type(declared: bytes) -> bytes:
+    """The type in a ``Content-Type`` header, without parameters, in lower case."""
+    return declared.partition(b";")[0].strip().lower()

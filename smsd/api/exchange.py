@@ -1,0 +1,184 @@
+"""Reads the simplest requests of one connection, and writes their answers in the same order."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.tcp import Connection
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import RESPONSES, datetimeToString
+
+from smsd.api.problems import Answer
+
+#: Answers a request, given its headers (names in lower case) and its body; never raises.
+Shortcut = Callable[[Mapping[bytes, bytes], bytes], "Deferred[Answer]"]
+
+#: Octets of a request that is read here.
+WHOLE: Final = 65_536
+#: Octets of a head that is remembered: a client sends the same one again and again.
+REMEMBERED: Final = 1024
+#: Headers that ask for something that is not done here.
+_UNUSUAL: Final = frozenset({b"transfer-encoding", b"expect", b"connection", b"upgrade", b"cookie"})
+#: What a header's name may have beside letters and digits here (RFC 9110 5.6.2 allows more).
+_HYPHENS: Final = bytes.maketrans(b"-_", b"aa")
+
+
+class Dates:
+    """The time of an answer as HTTP writes it, made once a second."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        """``monotonic`` is in seconds."""
+        self._monotonic = monotonic
+        self._second = -1
+        self._line = b""
+
+    def line(self) -> bytes:
+        """The header line."""
+        second = int(self._monotonic())
+        if second != self._second:
+            self._second, self._line = second, b"Date: " + cast(bytes, datetimeToString())
+        return self._line
+
+
+class Exchange:
+    """The simple requests of a connection, one at a time; what is not simple goes elsewhere, whole."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        *,
+        request_line: bytes,
+        shortcut: Shortcut,
+        dates: Dates,
+        leave: Callable[[bytes], None],
+        pass_on: Callable[[bytes], bool] = lambda data: False,
+    ) -> None:
+        """``shortcut`` answers requests that begin with ``request_line``, such as ``POST /sms HTTP/1.1``.
+
+        ``leave`` gets the octets from the first one on of a request that is not simple, and all that come after.
+        ``pass_on`` is offered the octets of each simple request but the connection's first; it is True when somebody
+        else answers it, and has the connection from then on.
+        """
+        self._request_line = request_line
+        self._shortcut = shortcut
+        self._dates = dates
+        self._leave = leave
+        self._pass_on = pass_on
+        self._transport: Any = None
+        #: What there is of a request that is not whole yet.
+        self._begun = b""
+        #: What came in while a request was being answered; None while none is.
+        self._later: bytes | None = None
+        #: Whether all that was written so far went straight to the socket.
+        self._is_direct = False
+        self._answers = 0
+
+    def open(self, transport: Any) -> None:
+        """Begin; over TLS the socket is not ours to write to."""
+        self._transport = transport
+        self._is_direct = isinstance(transport, Connection)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being answered or has begun to come in."""
+        return self._later is None and not self._begun
+
+    def received(self, data: bytes) -> None:
+        """Take what came in: one request, less, or more."""
+        if self._later is not None:
+            self._later += data
+            if len(self._later) > WHOLE:
+                self._transport.pauseProducing()
+            return
+        if self._begun:
+            data, self._begun = self._begun + data, b""
+        read = _read(data, self._request_line)
+        if read is None:
+            self._is_direct = False
+            self._leave(data)
+            return
+        headers, body = read
+        if body is None:
+            self._begun = data
+            return
+        if self._answers and self._pass_on(data):
+            return
+        self._later = b""
+        _ = self._shortcut(headers, body).addCallbacks(self._answered, self._broke)
+
+    def _answered(self, answer: Answer) -> None:
+        body = answer.encoded()
+        self._answers += 1
+        self._write(
+            b"HTTP/1.1 %d %s\r\nServer: smsd\r\n%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s"
+            % (
+                answer.code,
+                RESPONSES.get(answer.code, b""),
+                self._dates.line(),
+                len(body),
+                "".join([f"{name}: {value}\r\n" for name, value in answer.headers.items()]).encode("latin-1"),
+                body,
+            )
+        )
+        later, self._later = self._later, None
+        if later:
+            if len(later) > WHOLE:
+                self._transport.resumeProducing()
+            self.received(later)
+
+    def _write(self, data: bytes) -> None:
+        # Straight to the socket while nothing waits before it: Twisted's own way leads through another turn of the
+        # reactor, a sixth of an accept.
+        if self._is_direct:
+            sent = self._transport.writeSomeData(data)
+            if sent == len(data):
+                return
+            self._is_direct = False
+            data = data[sent:] if isinstance(sent, int) and sent > 0 else data
+        self._transport.write(data)
+
+    def _broke(self, failure: Failure) -> None:
+        self._log.failure("a request broke", failure)
+        self._transport.loseConnection()
+
+
+def _read(data: bytes, request_line: bytes) -> tuple[Mapping[bytes, bytes], bytes | None] | None:
+    """The headers and the body of a request that lies in ``data``, alone and simple; None for any other.
+
+    The body is None while a part of it, or of the head, is still to come.
+    """
+    if not data.startswith(request_line) or len(data) > WHOLE:
+        return None
+    head, end, body = data.partition(b"\r\n\r\n")
+    if not end:
+        return {}, None
+    read = (_headers if len(head) <= REMEMBERED else _headers.__wrapped__)(head, request_line)
+    if read is None:
+        return None
+    headers, length = read
+    if len(body) > length or len(head) + length > WHOLE:
+        return None
+    return headers, body if len(body) == length else None
+
+
+@lru_cache(maxsize=1024)
+def _headers(head: bytes, request_line: bytes) -> tuple[Mapping[bytes, bytes], int] | None:
+    """The headers in a simple ``head``, and the octets of the body that they announce; None for any other."""
+    first, *lines = head.split(b"\r\n")
+    # As many as there are line ends: none may hide within a line.
+    if first != request_line or head.count(b"\r") != len(lines) or head.count(b"\n") != len(lines) or b"\x00" in head:
+        return None
+    headers: dict[bytes, bytes] = {}
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        name = name.lower()
+        if not colon or not name.translate(_HYPHENS).isalnum() or name in headers or name in _UNUSUAL:
+            return None
+        headers[name] = value.strip(b" \t")
+    length = headers.get(b"content-length", b"")
+    if b"host" not in headers or len(length) > 5 or not length.isdigit() or length != b"%d" % int(length):
+        return None
+    return headers, int(length)

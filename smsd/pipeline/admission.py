@@ -1,0 +1,64 @@
+"""Keeps accepted messages if there is room for them, and tells of them."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from smsd.core.claim import Claim
+from smsd.core.errors import Closing, SpoolFull
+from smsd.core.message import Message, What
+from smsd.core.notice import Notice
+from smsd.core.quota import Quota
+from smsd.core.turns import Place
+from smsd.ports import IInbox, IReporter
+
+
+class Admission:
+    """The inner end of the accepting half, one for all accept processes: it knows the inbox and a wake-up."""
+
+    def __init__(
+        self,
+        *,
+        inbox: IInbox,
+        pace: Callable[[], float],
+        backlog_limit: int,
+        quotas: Callable[[str], Sequence[Quota]],
+        wake: Callable[[], None],
+        reporter: IReporter,
+    ) -> None:
+        """At most ``backlog_limit`` recipients may wait; ``wake`` tells of new messages.
+
+        ``pace`` says how many requests a second the provider is given at the moment, ``quotas`` what is set for an
+        API key, by its name.
+        """
+        self._inbox = inbox
+        self._pace = pace
+        self._backlog_limit = backlog_limit
+        self._quotas = quotas
+        self._wake = wake
+        self._reporter = reporter
+        #: Whether new messages are taken.
+        self.is_open = True
+
+    async def admit(self, messages: Sequence[Message], claim: Claim | None, now: float) -> Place:
+        """Keep ``messages``, all of one API key, all or none; returns when they are durable, with their place in line.
+
+        Raises SpoolFull when the backlog is at its limit, Claimed when the idempotency key was used before,
+        QuotaExceeded, SpoolUnavailable when nothing can be kept, and Closing.
+        """
+        if not self.is_open:
+            raise Closing
+        try:
+            place = await self._inbox.append(messages, self._backlog_limit, claim, self._quotas(messages[0].api_key))
+        except SpoolFull as full:
+            self._reporter.report(Notice(what=What.DROPPED, at=now, detail=str(full)))
+            raise attrs.evolve(full, retry_after_s=self._until_room_s(full)) from None
+        self._reporter.report(Notice(what=What.ACCEPTED, at=now, message=messages[0], count=len(messages)))
+        self._wake()
+        return place
+
+    def _until_room_s(self, full: SpoolFull) -> int:
+        # Room comes with each request, which carries as many recipients as the average message has.
+        requests = (full.waiting + full.asked - full.limit) * full.messages / max(1, full.waiting)
+        return max(1, math.ceil(requests / self._pace()))
