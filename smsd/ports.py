@@ -8,6 +8,7 @@ from zope.interface import Attribute, Interface
 
 from smsd.core.callback import Callback
 from smsd.core.claim import Claim, Claimed
+from smsd.core.errors import SpoolFull
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.notice import Notice
@@ -40,6 +41,12 @@ class IInbox(Interface):
         is kept. In the same step they are charged to the ``quotas`` of the key; raises QuotaExceeded if one does not
         admit them. Raises SpoolFull if more than ``limit`` recipients would then be queued, SpoolUnavailable, and
         ValueError for what cannot be stored (an id that is there already).
+        """
+
+    async def append_each(parcels: Sequence[Sequence[Message]], limit: int) -> list[Place | SpoolFull | ValueError]:
+        """Do what ``append`` does for each of ``parcels``, without claims and quotas; returns when all are durable.
+
+        The answers say where each stands, or why it is not kept. Raises SpoolUnavailable.
         """
 
     async def claimed(api_key: str, key: str, now: float) -> Claimed | None:

@@ -1,32 +1,23 @@
 """Composes the daemon: with ``smsd.wiring``, the only place that names concrete classes."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
-from smsd.api.auth import Keyring
-from smsd.api.door import POST_SMS, Door
 from smsd.api.hooks import Hooks
-from smsd.api.posting import Posting
 from smsd.api.readiness import Readiness
 from smsd.api.routes import Api
-from smsd.api.site import quick_site, site
+from smsd.api.site import site
 from smsd.core.message import What
 from smsd.core.notice import Measure
-from smsd.core.quota import quotas_of
 from smsd.gateway.webhook import inbound, public_url, status_report, verify
 from smsd.listening import address_of, close, listen
-from smsd.pipeline.admission import Admission
 from smsd.pipeline.arrival import Arrivals
-from smsd.pipeline.ids import Ids
 from smsd.pipeline.incoming import Incoming
-from smsd.pipeline.intake import Intake
 from smsd.pipeline.operations import Operations
 from smsd.pipeline.reports import Reports
 from smsd.pipeline.upkeep import Upkeep
@@ -37,6 +28,7 @@ from smsd.settings import SANDBOX_KEY, Settings
 from smsd.settings.types import MemorySpoolUrl, PostgresSpoolUrl, SqliteSpoolUrl
 from smsd.spool.memory import MemorySpool
 from smsd.spool.sqlite import SqliteSpool
+from smsd.wiring.accepting import Accepting
 from smsd.wiring.callbacks import Callbacks
 from smsd.wiring.dispatch import Dispatch
 from smsd.wiring.extras import extra
@@ -110,19 +102,18 @@ class Daemon(Service):
         self._callbacks = Callbacks(queue=self._store, **told)
         reporter.add("callbacks", self._callbacks.runner, set(What) - {What.ACCEPTED})
         self._upkeep = Upkeep(ledger=self._store, keep_s=settings.keep * 86400, clock=self._reactor, now=self._now)
-        self._admission = Admission(
+        self._accepting = Accepting(
+            settings=settings,
+            reactor=self._reactor,
+            now=self._now,
             inbox=self._store,
             pace=self._dispatch.pace,
-            backlog_limit=settings.backlog_limit,
-            quotas=lambda name: quotas_of(rate=settings.key_rate.of(name), daily=settings.key_quota.of(name)),
             wake=self._dispatch.wake,
             reporter=reporter,
+            measure=self._observing.measure,
         )
         # Listening first: it may be refused, and nothing has been begun yet.
-        keyring = Keyring({each.name: each.key.reveal().encode() for each in settings.api_keys})
-        door = self._door(keyring)
-        api = self._api(reporter, keyring, door)
-        address = self._serve(settings.listen, quick_site(api.app.resource(), self._reactor, POST_SMS, door.posted))
+        address = self._serve(settings.listen, self._accepting.site(self._api(reporter).app.resource()))
         self._store.open()
         self._store.listen(self._dispatch.wake)
         self._observing.start(self._store)
@@ -141,9 +132,10 @@ class Daemon(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        self._admission.is_open = False
+        self._accepting.close()
         *sandbox, api = self._ports
         await close(api)
+        await self._accepting.stop()
         await self._dispatch.stop()
         await self._callbacks.stop()
         await self._upkeep.stop()
@@ -153,30 +145,11 @@ class Daemon(Service):
         for port in sandbox:
             await close(port)
 
-    def _door(self, keyring: Keyring) -> Door:
-        settings = self._settings
-        intake = Intake(
-            admit=self._admission.admit,
-            pace=self._dispatch.pace,
-            idempotency_s=settings.idempotency * 3600,
-            callback_url=lambda name: settings.callback_urls.of(name) or "",
-            new_id=Ids(self._now),
-            now=self._now,
-        )
-        posting = Posting(
-            intake=intake,
-            inbox=self._store,
-            allow_private=settings.callback_private,
-            now=self._now,
-            defer=partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool()),
-        )
-        return Door(keyring=keyring, posting=posting, monotonic=self._reactor.seconds, measure=self._observing.measure)
-
-    def _api(self, reporter: IReporter, keyring: Keyring, door: Door) -> Api:
+    def _api(self, reporter: IReporter) -> Api:
         store = self._store
         reports = Reports(ledger=store, clock=self._reactor, now=self._now, reporter=reporter)
         return Api(
-            door=door,
+            door=self._accepting.door,
             ledger=store,
             operations=Operations(ledger=store, now=self._now, wake=self._dispatch.wake, reporter=reporter),
             arrivals=Arrivals(ledger=store, pace=self._dispatch.pace, now=self._now),
@@ -189,7 +162,7 @@ class Daemon(Service):
                 verify=self._verify,
                 bird=bird_events(self._settings),
             ),
-            keyring=keyring,
+            keyring=self._accepting.keyring,
             readiness=self._readiness(),
             render=self._observing.render,
         )
@@ -215,7 +188,7 @@ class Daemon(Service):
     def _readiness(self) -> Readiness:
         spool = self._settings.spool
         stops = {
-            "accepting": lambda: "" if self._admission.is_open else "smsd is stopping",
+            "accepting": lambda: "" if self._accepting.is_open else "smsd is stopping",
             "provider": self._provider_trouble,
             "spool": self._dispatch.spool_trouble,
         }

@@ -6,11 +6,15 @@ function that its Klein route calls. Whatever is unusual about a request (chunke
 version) leaves it to twisted.web from its first octet on.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.web.http import HTTPChannel, Request
 
 from smsd.api.exchange import Dates, Exchange, Shortcut
+
+#: Passes a connection, by its transport, to another process, with the octets that were read; False: it stays.
+PassOn = Callable[[Any, bytes], bool]
 
 
 class ShortcutChannel(HTTPChannel):
@@ -20,10 +24,13 @@ class ShortcutChannel(HTTPChannel):
     #: Whether twisted.web is between two requests, and has read nothing of the next one.
     _is_between = True
 
-    def __init__(self, request_line: bytes, shortcut: Shortcut, dates: Dates) -> None:
-        """``shortcut`` answers requests that begin with ``request_line``."""
+    def __init__(self, request_line: bytes, shortcut: Shortcut, dates: Dates, pass_on: PassOn) -> None:
+        """``shortcut`` answers requests that begin with ``request_line``, unless somebody takes them by ``pass_on``."""
         super().__init__()
-        self._exchange = Exchange(request_line=request_line, shortcut=shortcut, dates=dates, leave=self._leave)
+        self._give = pass_on
+        self._exchange = Exchange(
+            request_line=request_line, shortcut=shortcut, dates=dates, leave=self._leave, pass_on=self._pass_on
+        )
 
     def connectionMade(self) -> None:
         """Begin."""
@@ -44,5 +51,11 @@ class ShortcutChannel(HTTPChannel):
         super().requestDone(request)
 
     def _leave(self, data: bytes) -> None:
-        self._is_between = False
+        self._is_between = self._exchange.is_direct = False
         super().dataReceived(data)
+
+    def _pass_on(self, data: bytes) -> bool:
+        if not self._give(self.transport, data):
+            return False
+        self.setTimeout(None)  # it would close a connection that is not ours any more
+        return True

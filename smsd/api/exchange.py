@@ -19,6 +19,8 @@ Shortcut = Callable[[Mapping[bytes, bytes], bytes], "Deferred[Answer]"]
 WHOLE: Final = 65_536
 #: Octets of a head that is remembered: a client sends the same one again and again.
 REMEMBERED: Final = 1024
+#: Simple requests in a row after which a connection is one that posts again and again.
+STEADY: Final = 3
 #: Headers that ask for something that is not done here.
 _UNUSUAL: Final = frozenset({b"transfer-encoding", b"expect", b"connection", b"upgrade", b"cookie"})
 #: What a header's name may have beside letters and digits here (RFC 9110 5.6.2 allows more).
@@ -58,9 +60,9 @@ class Exchange:
     ) -> None:
         """``shortcut`` answers requests that begin with ``request_line``, such as ``POST /sms HTTP/1.1``.
 
-        ``leave`` gets the octets from the first one on of a request that is not simple, and all that come after.
-        ``pass_on`` is offered the octets of each simple request but the connection's first; it is True when somebody
-        else answers it, and has the connection from then on.
+        ``leave`` gets the octets from the first one on of a request that is not simple. ``pass_on`` is offered the
+        octets of a simple request after STEADY others, while nothing waits to be written; it is True when somebody else
+        answers it, and has the connection from then on.
         """
         self._request_line = request_line
         self._shortcut = shortcut
@@ -73,13 +75,13 @@ class Exchange:
         #: What came in while a request was being answered; None while none is.
         self._later: bytes | None = None
         #: Whether all that was written so far went straight to the socket.
-        self._is_direct = False
+        self.is_direct = False
         self._answers = 0
 
     def open(self, transport: Any) -> None:
         """Begin; over TLS the socket is not ours to write to."""
         self._transport = transport
-        self._is_direct = isinstance(transport, Connection)
+        self.is_direct = isinstance(transport, Connection)
 
     @property
     def is_idle(self) -> bool:
@@ -97,14 +99,14 @@ class Exchange:
             data, self._begun = self._begun + data, b""
         read = _read(data, self._request_line)
         if read is None:
-            self._is_direct = False
+            self._answers = 0
             self._leave(data)
             return
         headers, body = read
         if body is None:
             self._begun = data
             return
-        if self._answers and self._pass_on(data):
+        if self._answers >= STEADY and self.is_direct and self._pass_on(data):
             return
         self._later = b""
         _ = self._shortcut(headers, body).addCallbacks(self._answered, self._broke)
@@ -132,11 +134,11 @@ class Exchange:
     def _write(self, data: bytes) -> None:
         # Straight to the socket while nothing waits before it: Twisted's own way leads through another turn of the
         # reactor, a sixth of an accept.
-        if self._is_direct:
+        if self.is_direct:
             sent = self._transport.writeSomeData(data)
             if sent == len(data):
                 return
-            self._is_direct = False
+            self.is_direct = False
             data = data[sent:] if isinstance(sent, int) and sent > 0 else data
         self._transport.write(data)
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -14,7 +14,6 @@ from smsd.core.claim import Claimed
 from smsd.core.errors import KeyReused
 from smsd.core.moment import moment
 from smsd.pipeline.intake import IdempotencyKey, Intake, Receipt
-from smsd.ports import IInbox
 
 #: Octets of a body that is read in a thread, so that the reactor goes on beside it.
 LARGE: Final = 65_536
@@ -31,14 +30,17 @@ class Posting:
         self,
         *,
         intake: Intake,
-        inbox: IInbox,
+        claimed: Callable[[str, str, float], Awaitable[Claimed | None]],
         allow_private: bool,
         now: Callable[[], float],
         defer: Callable[..., Deferred[Any]],
     ) -> None:
-        """Callbacks may lead to a private address if ``allow_private``; ``defer`` calls a function in a thread."""
+        """Callbacks may lead to a private address if ``allow_private``; ``defer`` calls a function in a thread.
+
+        ``claimed`` looks idempotency keys up, see IInbox.
+        """
         self._intake = intake
-        self._inbox = inbox
+        self._claimed = claimed
         self._now = now
         self._defer = defer
         self._body = SmsBody(allow_private=allow_private)
@@ -62,7 +64,7 @@ class Posting:
     async def _take_once(self, raw: bytes, api_key: str, key: str) -> Answer:
         body = await self._aside(raw, read_json, raw)
         given = await self._aside(raw, fingerprint, body)
-        if (earlier := await self._inbox.claimed(api_key, key, self._now())) is not None:
+        if (earlier := await self._claimed(api_key, key, self._now())) is not None:
             # Before anything is judged: the same body may have been good then and be too late now.
             return _again(earlier, given)
         order: Order = await self._aside(raw, self._body.parse, body, self._now())

@@ -57,6 +57,14 @@ class Answer:
         return _JSON.encode(self.body).encode() + b"\n"
 
 
+class Answered(Exception):
+    """Another process has the answer already."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.code)
+        self.answer = answer
+
+
 def ok(message: str, **more: Any) -> dict[str, Any]:
     """A good body: the seed's two fields and ``more``."""
     return {"message": message, "status": "ok", **more}
@@ -70,6 +78,8 @@ def wrong(code: int, message: str, headers: Mapping[str, str] | None = None, **m
 def answer_to(error: BaseException | None) -> Answer:
     """The answer to ``error``; 500 without details for what is no error of ours."""
     match error:
+        case Answered():
+            return error.answer
         case InvalidBody():
             problems = [attrs.asdict(problem) for problem in error.problems]
             return wrong(400, str(error), errors=problems)

@@ -8,7 +8,7 @@ from twisted.web import http
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
-from smsd.api.channel import ShortcutChannel
+from smsd.api.channel import PassOn, ShortcutChannel
 from smsd.api.exchange import Dates, Shortcut
 from smsd.api.problems import BodyTooLarge, answer_to
 
@@ -59,8 +59,17 @@ def site(resource: IResource, clock: IReactorTime) -> Site:
     return made
 
 
-def quick_site(resource: IResource, clock: IReactorTime, request_line: bytes, shortcut: Shortcut) -> Site:
-    """The same, but requests that begin with ``request_line`` go to ``shortcut`` when they are simple."""
+def quick_site(
+    resource: IResource,
+    clock: IReactorTime,
+    request_line: bytes,
+    shortcut: Shortcut,
+    pass_on: PassOn = lambda transport, data: False,
+) -> Site:
+    """The same, but requests that begin with ``request_line`` go to ``shortcut`` when they are simple.
+
+    ``pass_on`` may take the connections of those who post again and again.
+    """
     made = site(resource, clock)
-    made.protocol = partial(ShortcutChannel, request_line, shortcut, Dates(clock.seconds))  # type: ignore[method-assign, assignment]  # as Twisted documents it
+    made.protocol = partial(ShortcutChannel, request_line, shortcut, Dates(clock.seconds), pass_on)  # type: ignore[method-assign, assignment]  # as Twisted documents it
     return made

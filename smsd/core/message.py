@@ -119,6 +119,11 @@ class Message:
         return self.state is State.QUEUED and self.tried_since is not None
 
     @property
+    def line(self) -> tuple[Priority, str]:
+        """The line in which it waits, see core.turns."""
+        return self.priority, self.api_key
+
+    @property
     def in_line_since(self) -> float:
         """When its turn could first come, of a message in line (UTC epoch seconds)."""
         return max(self.changed_at, self.not_before)

@@ -5,6 +5,7 @@ turn goes to whatever has been in line longest, if that is longer than the agein
 is urgent still has nine turns in ten.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -22,8 +23,11 @@ RISING: Final = 10
 Lines = Mapping[tuple[Priority, str], Iterator[Message]]
 
 
-#: How many messages are in line, by priority and API key.
-Counts = Mapping[tuple[Priority, str], int]
+#: A line: a priority and the name of an API key.
+Line = tuple[Priority, str]
+
+#: How many messages are in each line.
+Counts = Mapping[Line, int]
 
 
 @attrs.frozen(kw_only=True)
@@ -35,33 +39,27 @@ class Place:
     usages: tuple[Usage, ...] = ()  #: what their API key has used of its quotas, with them
 
 
-def place(counts: Counts, messages: Sequence[Message]) -> Place:
-    """Where ``messages``, all of one API key, come in when they join a line of ``counts``."""
-    if not messages:
+def place(counts: Counts, joining: Sequence[Line]) -> Place:
+    """Where messages, all of one API key, come in when they join lines of ``counts``, each the one in ``joining``."""
+    if not joining:
         return Place(first=0, last=0)
-    if len(messages) == 1:
-        [message] = messages
-        here = ahead(counts, message, counts.get((message.priority, message.api_key), 0))
+    first = joining[0]
+    here = ahead(counts, first, counts.get(first, 0))
+    if len(joining) == 1:
         return Place(first=here, last=here)
-    slowest = max(message.priority for message in messages)
-    joining: dict[tuple[Priority, str], int] = dict(counts)
-    for message in messages:
-        joining[message.priority, message.api_key] = joining.get((message.priority, message.api_key), 0) + 1
-    last = next(message for message in reversed(messages) if message.priority is slowest)
-    own = joining[slowest, last.api_key]
-    first = messages[0]
-    return Place(
-        first=ahead(counts, first, counts.get((first.priority, first.api_key), 0)), last=ahead(joining, last, own - 1)
-    )
+    slowest = max(joining)
+    joined = Counter(counts)
+    joined.update(joining)
+    return Place(first=here, last=ahead(joined, slowest, joined[slowest] - 1))
 
 
-def ahead(counts: Counts, message: Message, before: int) -> int:
-    """How many go before ``message`` if nothing else comes, ``before`` of them being of its own line."""
-    total, own = before, message.priority
+def ahead(counts: Counts, line: Line, before: int) -> int:
+    """How many go before a message in ``line`` if nothing else comes, ``before`` of them being of the same line."""
+    total, (own, key) = before, line
     for (priority, api_key), count in counts.items():
         if priority < own:
             total += count
-        elif priority == own and api_key != message.api_key:
+        elif priority == own and api_key != key:
             # Each other key has one turn before each of ours, as long as it has a message for it.
             total += min(count, before + 1)
     return total

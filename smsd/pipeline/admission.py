@@ -14,6 +14,14 @@ from smsd.core.turns import Place
 from smsd.ports import IInbox, IReporter
 
 
+@attrs.frozen(kw_only=True)
+class Parcel:
+    """What one request asks to keep, all or none."""
+
+    api_key: str  #: the name of the key that it came under
+    messages: Sequence[Message]  #: at least one
+
+
 class Admission:
     """The inner end of the accepting half, one for all accept processes: it knows the inbox and a wake-up."""
 
@@ -47,16 +55,40 @@ class Admission:
         Raises SpoolFull when the backlog is at its limit, Claimed when the idempotency key was used before,
         QuotaExceeded, SpoolUnavailable when nothing can be kept, and Closing.
         """
-        if not self.is_open:
-            raise Closing
+        self._check_open()
         try:
             place = await self._inbox.append(messages, self._backlog_limit, claim, self._quotas(messages[0].api_key))
         except SpoolFull as full:
-            self._reporter.report(Notice(what=What.DROPPED, at=now, detail=str(full)))
-            raise attrs.evolve(full, retry_after_s=self._until_room_s(full)) from None
-        self._reporter.report(Notice(what=What.ACCEPTED, at=now, message=messages[0], count=len(messages)))
-        self._wake()
+            raise self._dropped(full, now) from None
+        self._accepted(messages[0], len(messages), now)
         return place
+
+    async def admit_each(self, parcels: Sequence[Parcel], now: float) -> list[Place | Exception]:
+        """Keep each of ``parcels`` as ``admit`` does, all in one step; the answers say what became of each.
+
+        The API keys have no quotas. Raises SpoolUnavailable when nothing can be kept, and Closing.
+        """
+        self._check_open()
+        answers = await self._inbox.append_each([parcel.messages for parcel in parcels], self._backlog_limit)
+        accepted: dict[str, list[Sequence[Message]]] = {}
+        for parcel, answer in zip(parcels, answers, strict=True):
+            if isinstance(answer, Place):
+                accepted.setdefault(parcel.api_key, []).append(parcel.messages)
+        for several in accepted.values():
+            self._accepted(several[0][0], sum(map(len, several)), now)
+        return [self._dropped(each, now) if isinstance(each, SpoolFull) else each for each in answers]
+
+    def _check_open(self) -> None:
+        if not self.is_open:
+            raise Closing
+
+    def _accepted(self, first: Message, count: int, now: float) -> None:
+        self._reporter.report(Notice(what=What.ACCEPTED, at=now, message=first, count=count))
+        self._wake()
+
+    def _dropped(self, full: SpoolFull, now: float) -> SpoolFull:
+        self._reporter.report(Notice(what=What.DROPPED, at=now, detail=str(full)))
+        return attrs.evolve(full, retry_after_s=self._until_room_s(full))
 
     def _until_room_s(self, full: SpoolFull) -> int:
         # Room comes with each request, which carries as many recipients as the average message has.

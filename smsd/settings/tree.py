@@ -113,6 +113,13 @@ class Settings:
         secret=True,
         example="XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
     )
+    workers: int | None = setting(
+        whole(least=0, most=64),
+        None,
+        "How many accept processes may be started while many requests come in; 0 is none. Left out: one for each core, "
+        "if there are several.",
+        example="2",
+    )
     rate: float = setting(
         number(above=0, most=500),
         "1",

@@ -15,9 +15,10 @@ from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.quota import Usage, charge
 from smsd.core.settle import abandon
-from smsd.core.turns import Turns, place
+from smsd.core.turns import Place, Turns, place
 from smsd.ports import Lease
-from smsd.spool.jobs import Amend, Append, Move, Recover, Release, Simply, Store, Take
+from smsd.spool import record
+from smsd.spool.jobs import Amend, Append, Move, Parcel, Recover, Release, Simply, Store, Take
 from smsd.spool.postbox import Postbox
 from smsd.spool.table import Table, change
 from smsd.spool.tally import Draft
@@ -134,39 +135,39 @@ class Desk(ABC):
                 raise TypeError(job)
 
     def _append(self, jobs: Sequence[Append], draft: Draft) -> Answers:
-        answers: list[Any] = []
-        rows: list[Any] = []
-        for job in jobs:
-            try:
-                usages = self._admit(job, draft)
-            except SmsdError as refused:
-                answers.append(refused)
-                continue
-            where = attrs.evolve(place(draft.in_line, job.messages), usages=usages)
-            if (claim := job.claim) is not None:
-                kept = Claimed(fingerprint=claim.fingerprint, answer=claim.answer(where))
-                self._table.claim(claim, kept)
-            for message in job.messages:
-                draft.add(message)
-            rows += job.rows
-            answers.append(where)
+        rows: list[record.Row] = []
+        answers = [[self._keep(parcel, job.limit, draft, rows) for parcel in job.parcels] for job in jobs]
         self._table.insert(rows)
         return answers
 
-    def _admit(self, job: Append, draft: Draft) -> tuple[Usage, ...]:
-        """Charge the quotas for what ``job`` appends; writes nothing and raises if it is not to be kept."""
-        if (claim := job.claim) is not None:
+    def _keep(self, parcel: Parcel, limit: int, draft: Draft, rows: list[record.Row]) -> Place | SmsdError:
+        """Add what ``parcel`` holds to ``draft`` and ``rows``, or say why it is not kept: then nothing is written."""
+        try:
+            usages = self._admit(parcel, limit, draft)
+        except SmsdError as refused:
+            return refused
+        where = place(draft.in_line, [record.line(row) for row in parcel.rows])
+        if usages:
+            where = attrs.evolve(where, usages=usages)
+        if (claim := parcel.claim) is not None:
+            self._table.claim(claim, Claimed(fingerprint=claim.fingerprint, answer=claim.answer(where)))
+        draft.add_rows(parcel.rows)
+        rows += parcel.rows
+        return where
+
+    def _admit(self, parcel: Parcel, limit: int, draft: Draft) -> tuple[Usage, ...]:
+        """Charge the quotas for ``parcel``; writes nothing and raises if it is not to be kept."""
+        if (claim := parcel.claim) is not None:
             kept = self._table.claimed(claim.api_key, claim.key, claim.at)
             if kept is not None:
                 raise kept
-        asked = sum(len(message.recipients) for message in job.messages)
-        if draft.recipients + asked > job.limit:
-            waiting = draft.recipients
-            raise SpoolFull(waiting=waiting, asked=asked, limit=job.limit, messages=draft.queued)
-        if not job.quotas or not job.messages:
+        asked = sum([record.recipients(row) for row in parcel.rows])
+        if draft.recipients + asked > limit:
+            raise SpoolFull(waiting=draft.recipients, asked=asked, limit=limit, messages=draft.queued)
+        if not parcel.quotas or not parcel.rows:
             return ()
-        now, api_key = job.messages[0].accepted_at, job.messages[0].api_key
-        usages = charge(job.quotas, self._table.used(api_key, job.quotas, now), asked, now)
+        api_key, now = record.origin(parcel.rows[0])
+        usages = charge(parcel.quotas, self._table.used(api_key, parcel.quotas, now), asked, now)
         self._table.charge(api_key, usages, now)
         return usages
 

@@ -10,7 +10,6 @@ from smsd.core.claim import Claim
 from smsd.core.lifecycle import State
 from smsd.core.message import Message, Priority
 from smsd.core.quota import Quota
-from smsd.core.turns import Place
 from smsd.ports import Lease
 from smsd.spool.record import Row
 from smsd.spool.writer import Job
@@ -21,20 +20,26 @@ T = TypeVar("T")
 Change = tuple[Any, ...]
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class Append(Job[Place]):
-    """Keep new messages."""
+@attrs.frozen(kw_only=True)
+class Parcel:
+    """New messages that are kept all or none."""
 
-    messages: Sequence[Message]
     rows: Sequence[Row]  #: of each message
-    limit: int  #: recipients that may be queued with them
-    claim: Claim | None  #: the idempotency key that they come under
+    claim: Claim | None = None  #: the idempotency key that they come under
     quotas: Sequence[Quota] = ()  #: of the API key that they come under
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Append(Job[list[Any]]):
+    """Keep new messages; the answers are the place of each parcel, or the error that refuses it."""
+
+    parcels: Sequence[Parcel]
+    limit: int  #: recipients that may be queued with them
 
     @property
     def weight(self) -> int:
         """How many rows it writes."""
-        return len(self.rows)
+        return sum([len(parcel.rows) for parcel in self.parcels])
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -83,13 +83,25 @@ class MemorySpool:
         if not messages:
             return Place(first=0, last=0)
         usages = self._charge(messages, quotas, messages[0].accepted_at)
-        where = attrs.evolve(place(self._in_line(), messages), usages=usages)
+        where = attrs.evolve(place(self._in_line(), [each.line for each in messages]), usages=usages)
         if claim is not None:
             kept = Claimed(fingerprint=claim.fingerprint, answer=claim.answer(where))
             self._claims[claim.api_key, claim.key] = (claim.until, kept)
         for message in messages:
             self._put(message)
         return where
+
+    async def append_each(
+        self, parcels: Sequence[Sequence[Message]], limit: int
+    ) -> list[Place | SpoolFull | ValueError]:
+        """Keep each of ``parcels`` that can be kept; see IInbox."""
+        answers: list[Place | SpoolFull | ValueError] = []
+        for messages in parcels:
+            try:
+                answers.append(await self.append(messages, limit))
+            except (SpoolFull, ValueError) as refused:
+                answers.append(refused)
+        return answers
 
     async def claimed(self, api_key: str, key: str, now: float) -> Claimed | None:
         """What an idempotency key stands for at ``now``, if anything. Raises SpoolUnavailable once it is closed."""
@@ -176,7 +188,7 @@ class MemorySpool:
         """How many go before message ``id`` if nothing else comes. Raises UnknownMessage and SpoolUnavailable."""
         message = await self.find(id)
         line = self._line(message.priority, message.api_key)
-        return ahead(self._in_line(), message, line.index(message)) if message in line else None
+        return ahead(self._in_line(), message.line, line.index(message)) if message in line else None
 
     async def forget(self, before: float, limit: int) -> int:
         """Forget up to ``limit`` messages that ended before ``before``, and not only their text and numbers."""

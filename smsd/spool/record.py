@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, overload
 
 from smsd.core.address import Msisdn, Originator
 from smsd.core.alphabet import DataCoding
@@ -53,6 +53,13 @@ FIELDS: Final = (*FIXED, *LIFE)
 #: The values of FIELDS as SQL takes them, lists as JSON, and ``ready`` after them.
 Row = tuple[Any, ...]
 
+_PRIORITY: Final = FIELDS.index("priority")
+_API_KEY: Final = FIELDS.index("api_key")
+_ACCEPTED_AT: Final = FIELDS.index("accepted_at")
+_RECIPIENTS: Final = FIELDS.index("recipients")
+_STATE: Final = FIELDS.index("state")
+_PRIORITIES: Final = tuple(Priority)
+_STATES: Final = {each.value: each for each in State}
 _JSON: Final = json.JSONEncoder(separators=(",", ":"))
 #: A message in these states can be leased.
 _LEASABLE: Final = frozenset({State.QUEUED, State.UNCERTAIN})
@@ -61,6 +68,30 @@ _LEASABLE: Final = frozenset({State.QUEUED, State.UNCERTAIN})
 def to_row(message: Message) -> Row:
     """``message`` as a row."""
     return (*_fixed(message), *life(message))
+
+
+class Rows(Sequence[Message]):
+    """Messages in the rows that they are kept in; each is read when somebody looks at it."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Message: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Message]: ...
+    def __getitem__(self, index: int | slice) -> Message | Sequence[Message]:
+        if isinstance(index, slice):
+            return Rows(self.rows[index])
+        return from_row(self.rows[index][: len(FIELDS)])
+
+
+def rows_of(messages: Sequence[Message]) -> Sequence[Row]:
+    """The rows of ``messages``."""
+    return messages.rows if isinstance(messages, Rows) else [to_row(message) for message in messages]
 
 
 def life(message: Message) -> Row:
@@ -168,6 +199,27 @@ def _read_delivery(digits: str, status: str, at: float, reason: str, code: int |
         error_code=code,
         network=network,
     )
+
+
+def line(row: Row) -> tuple[Priority, str]:
+    """The line that the message in ``row`` belongs to."""
+    return _PRIORITIES[row[_PRIORITY]], row[_API_KEY]
+
+
+def origin(row: Row) -> tuple[str, float]:
+    """The name of the API key of the message in ``row``, and when it was accepted (UTC epoch seconds)."""
+    return row[_API_KEY], row[_ACCEPTED_AT]
+
+
+def recipients(row: Row) -> int:
+    """How many recipients the message in ``row`` has."""
+    text: str = row[_RECIPIENTS]
+    return text.count(",") + 1 if len(text) > 2 else 0
+
+
+def state(row: Row) -> State:
+    """The state of the message in ``row``."""
+    return _STATES[row[_STATE]]
 
 
 def is_ready(message: Message) -> bool:

@@ -10,7 +10,7 @@ from twisted.python.threadpool import ThreadPool
 
 from smsd.core.callback import Callback
 from smsd.core.claim import Claim, Claimed
-from smsd.core.errors import SpoolUnavailable, UnknownMessage
+from smsd.core.errors import SpoolFull, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.notice import Measure
@@ -22,7 +22,7 @@ from smsd.core.turns import Place, ahead
 from smsd.ports import Lease
 from smsd.spool import record
 from smsd.spool.desk import Desk
-from smsd.spool.jobs import Amend, Append, Move, Recover, Release, Simply, Store, Take
+from smsd.spool.jobs import Amend, Append, Move, Parcel, Recover, Release, Simply, Store, Take
 from smsd.spool.postbox import Postbox
 from smsd.spool.table import Table, change
 from smsd.spool.tally import Tally
@@ -67,8 +67,26 @@ class SqlSpool(ABC):
         Raises Claimed, QuotaExceeded, SpoolFull, SpoolUnavailable, and ValueError if one of them cannot be stored: its
         id is, or its text is no Unicode.
         """
-        rows = [record.to_row(message) for message in messages]
-        return await self._submit(Append(messages=messages, rows=rows, limit=limit, claim=claim, quotas=quotas))
+        parcel = Parcel(rows=record.rows_of(messages), claim=claim, quotas=quotas)
+        [answer] = await self._submit(Append(parcels=[parcel], limit=limit))
+        if isinstance(answer, Exception):
+            raise answer
+        place: Place = answer
+        return place
+
+    async def append_each(
+        self, parcels: Sequence[Sequence[Message]], limit: int
+    ) -> list[Place | SpoolFull | ValueError]:
+        """Keep each of ``parcels`` that can be kept; see IInbox."""
+        jobs = [Append(parcels=[Parcel(rows=record.rows_of(each)) for each in parcels], limit=limit)]
+        try:
+            return await self._submit(jobs[0])
+        except ValueError as bad:
+            if len(parcels) == 1:
+                return [bad]
+        # One of them spoils the rest: by halves, that costs them few commits.
+        half = len(parcels) // 2
+        return [*await self.append_each(parcels[:half], limit), *await self.append_each(parcels[half:], limit)]
 
     async def claimed(self, api_key: str, key: str, now: float) -> Claimed | None:
         """What an idempotency key stands for at ``now``, if anything. Raises SpoolUnavailable."""
@@ -124,7 +142,7 @@ class SqlSpool(ABC):
         """How many go before message ``id`` if nothing else comes. Raises UnknownMessage and SpoolUnavailable."""
         message = await self.find(id)
         before = await self._read(self._reading.before, message)
-        return None if before is None else ahead((await self._tally()).in_line, message, before)
+        return None if before is None else ahead((await self._tally()).in_line, message.line, before)
 
     async def forget(self, before: float, limit: int) -> int:
         """Remove text and numbers of up to ``limit`` finished messages; see ILedger."""

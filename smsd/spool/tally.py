@@ -1,14 +1,14 @@
 """Counts messages as they come and go, so that nobody has to scan for it."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 
 from smsd.core.lifecycle import State
 from smsd.core.message import Message, Priority
 from smsd.core.turns import Counts
-from smsd.spool.record import is_ready
+from smsd.spool import record
 
 
 @attrs.frozen(kw_only=True)
@@ -34,8 +34,18 @@ class Draft:
         if message.state is not State.QUEUED:
             return
         self.recipients += count * len(message.recipients)
-        if is_ready(message) if is_in_line is None else is_in_line:
+        if record.is_ready(message) if is_in_line is None else is_in_line:
             self.line(message.priority, message.api_key, count)
+
+    def add_rows(self, rows: Sequence[record.Row]) -> None:
+        """Count the messages in ``rows`` as well."""
+        for row in rows:
+            line, state = record.line(row), record.state(row)
+            self.depth[state, line[0]] += 1
+            if state is State.QUEUED:
+                self.recipients += record.recipients(row)
+                if row[-1] == 1:
+                    self.in_line[line] += 1
 
     def line(self, priority: Priority, api_key: str, count: int) -> None:
         """Count ``count`` more in line."""

@@ -157,3 +157,18 @@ async def test_the_limit_holds_however_many_come_at_once_and_is_all_or_nothing(s
     assert sum(is_done for is_done, _ in results) == 4
     assert (await spool.standing()).states[State.QUEUED] == 8
     assert {type(failure.value) for is_done, failure in results if not is_done} == {SpoolFull}
+
+
+@ensureDeferred
+async def test_of_several_parcels_each_is_kept_or_refused_alone(spool, sms):
+    first, second, third = sms(), sms(recipients=(Msisdn("31612345678"), Msisdn("31612345679"))), sms()
+    kept, full, taken, last = await spool.append_each([[first], [second], [first], [third]], 2)
+    assert (kept.first, last.first) == (0, 1)
+    assert isinstance(full, SpoolFull)
+    assert (full.waiting, full.asked) == (1, 2)
+    assert isinstance(taken, ValueError)
+    assert await spool.find(first.id) == first
+    assert await spool.find(third.id) == third
+    with pytest.raises(UnknownMessage):
+        await spool.find(second.id)
+    assert (await spool.standing()).recipients == 2

@@ -12,6 +12,7 @@ from smsd.core.errors import LeaseLost
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.ports import Lease
+from smsd.spool import record
 from smsd.spool.desk import Desk
 from smsd.spool.jobs import Amend, Append, Store, Take
 from smsd.spool.postbox import Postbox
@@ -87,8 +88,9 @@ class PostgresDesk(Desk):
 
     def _append(self, jobs: Sequence[Append], draft: Draft) -> Answers:
         # Two nodes could both find room in a quota, or an idempotency key free.
-        keys = {f"quota {job.messages[0].api_key}" for job in jobs if job.quotas and job.messages}
-        claims = {f"claim {job.claim.api_key} {job.claim.key}" for job in jobs if job.claim is not None}
+        parcels = [parcel for job in jobs for parcel in job.parcels]
+        keys = {f"quota {record.origin(each.rows[0])[0]}" for each in parcels if each.quotas and each.rows}
+        claims = {f"claim {each.claim.api_key} {each.claim.key}" for each in parcels if each.claim is not None}
         self._shared.lock(keys | claims)
         return super()._append(jobs, draft)
 

@@ -1,0 +1,62 @@
+"""Asks the daemon, from an accept process, to keep what was accepted."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from smsd.api.problems import Answer, Answered
+from smsd.core.claim import Claim
+from smsd.core.message import Message
+from smsd.core.turns import Place
+from smsd.spool import record
+from smsd.workers.link import Call
+
+
+class Caller:
+    """The calls that are under way to the daemon."""
+
+    def __init__(self, send: Callable[[Call], None]) -> None:
+        self._send = send
+        self._numbers = count()
+        self._waiting: dict[int, Deferred[Any]] = {}
+        #: Requests a second that the provider is given, as the daemon said last.
+        self.pace = 1.0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every call has its answer."""
+        return not self._waiting
+
+    def admit(self, messages: Sequence[Message], claim: Claim | None, now: float) -> Deferred[Place]:
+        """See Admission.admit; raises Answered whatever it raises there. There is never a claim here."""
+        return self._ask("keep", messages[0].api_key, [record.to_row(message) for message in messages])
+
+    def post(self, headers: Mapping[bytes, bytes], body: bytes) -> Deferred[Answer]:
+        """The daemon's own answer to a ``POST /sms``."""
+        return self._ask("post", dict(headers), body)
+
+    def take(self, call: Call) -> None:
+        """Take an answer."""
+        match call:
+            case "kept", pace, kept:
+                self.pace = pace
+                for number, first, last in kept:
+                    self._waiting.pop(number).callback(Place(first=first, last=last))
+            case "refused", number, *answer:
+                self._waiting.pop(number).errback(Answered(_answer(*answer)))
+            case "answer", number, *answer:
+                self._waiting.pop(number).callback(_answer(*answer))
+            case _:
+                raise ValueError(call[0])
+
+    def _ask(self, word: str, *given: Any) -> Deferred[Any]:
+        number = next(self._numbers)
+        answered = self._waiting[number] = Deferred()
+        self._send((word, number, *given))
+        return answered
+
+
+def _answer(code: int, body: dict[str, Any], headers: dict[str, str]) -> Answer:
+    return Answer(code=code, body=body, headers=headers)

@@ -1,0 +1,76 @@
+"""Does, in the daemon, what an accept process asks for."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from smsd.api.door import Door
+from smsd.api.problems import Answer
+from smsd.core.notice import Measure, Took
+from smsd.core.turns import Place
+from smsd.pipeline.admission import Admission, Parcel
+from smsd.spool import record
+from smsd.workers.link import Call
+
+
+class Desk:
+    """Keeps what was accepted elsewhere, and answers what only the daemon can."""
+
+    def __init__(
+        self,
+        *,
+        admission: Admission,
+        door: Door,
+        pace: Callable[[], float],
+        now: Callable[[], float],
+        measure: Measure,
+    ) -> None:
+        """``pace`` says how many requests a second the provider is given; ``now`` is UTC epoch seconds."""
+        self._admission = admission
+        self._door = door
+        self._pace = pace
+        self._now = now
+        self._measure = measure
+
+    def take(self, calls: Sequence[Call], send: Callable[[Call], None]) -> None:
+        """Carry out ``calls``; their answers go to ``send`` when they are there."""
+        keeps: list[Call] = []
+        for call in calls:
+            match call:
+                case "keep", *keep:
+                    keeps.append(tuple(keep))
+                case "post", number, headers, body:
+                    _ = self._door.posted(headers, body).addCallback(_answer, number).addCallback(send)
+                case "took", durations:
+                    for seconds in durations:
+                        self._measure(Took.ACCEPT, seconds)
+                case _:
+                    raise ValueError(call[0])
+        if keeps:
+            _ = Deferred.fromCoroutine(self._keep(keeps, send)).addErrback(self._refuse, keeps, send)
+
+    async def _keep(self, keeps: Sequence[Call], send: Callable[[Call], None]) -> None:
+        parcels = [Parcel(api_key=api_key, messages=record.Rows(rows)) for _, api_key, rows in keeps]
+        answers = await self._admission.admit_each(parcels, self._now())
+        kept: list[tuple[int, int, int]] = []
+        for (number, *_), answer in zip(keeps, answers, strict=True):
+            if isinstance(answer, Place):
+                kept.append((number, answer.first, answer.last))
+            else:
+                self._refuse(Failure(answer), [(number,)], send)
+        send(("kept", self._pace(), kept))
+
+    def _refuse(self, failure: Failure, keeps: Sequence[Call], send: Callable[[Call], None]) -> None:
+        facts = _facts(self._door.answer_to(failure))
+        for number, *_ in keeps:
+            send(("refused", number, *facts))
+
+
+def _answer(answer: Answer, number: int) -> Call:
+    return "answer", number, *_facts(answer)
+
+
+def _facts(answer: Answer) -> tuple[int, dict[str, Any], dict[str, str]]:
+    return answer.code, dict(answer.body), dict(answer.headers)

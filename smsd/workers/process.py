@@ -1,0 +1,166 @@
+"""The accept process itself."""
+
+import gc
+import signal
+import socket
+from functools import partial
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.stdio import StandardIO
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThread
+from twisted.logger import ILogObserver, LogEvent, LogLevel, eventAsText, globalLogPublisher
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from smsd.api.auth import Keyring
+from smsd.api.door import Door
+from smsd.api.exchange import Dates
+from smsd.api.posting import Posting
+from smsd.core.claim import Claimed
+from smsd.core.notice import Took
+from smsd.pipeline.ids import Ids
+from smsd.pipeline.intake import Intake
+from smsd.workers.caller import Caller
+from smsd.workers.connection import Connections
+from smsd.workers.handover import Handover
+from smsd.workers.link import Call, Link
+from smsd.workers.terms import Terms
+
+#: The descriptors that the daemon gives: calls come in, calls go out, connections go either way.
+CALLS_IN: Final = 3
+CALLS_OUT: Final = 4
+DOOR: Final = 5
+#: Seconds between two looks for connections that nothing comes in on, and at durations that are not told yet.
+SWEEP_S: Final = 5.0
+#: Objects made between two rounds of the collector: nearly all that a request makes is gone with it.
+COLLECT: Final = 50_000
+
+
+@implementer(ILogObserver)
+class AcceptProcess(Protocol):
+    """Judges what is posted to the connections that it is given."""
+
+    transport: Any
+
+    def __init__(self, *, reactor: Any, now: Any, monotonic: Any) -> None:
+        """``now`` is UTC epoch seconds, ``monotonic`` is in seconds."""
+        self._reactor = reactor
+        self._now = now
+        self._monotonic = monotonic
+        #: Fires when there is nothing more to do.
+        self.ended: Deferred[None] = Deferred()
+        self._link = Link(clock=reactor, write=self._write, take=self._take)
+        self._caller = Caller(self._link.send)
+        self._took: list[float] = []
+        self._sweeping = LoopingCall(self._sweep)
+        self._is_stopping = False
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take what the daemon says."""
+        self._link.received(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The daemon is gone: nobody can keep anything any more."""
+        self._end()
+
+    def __call__(self, event: LogEvent) -> None:
+        """Pass on what the log should know: this process has none of its own."""
+        if event["log_level"] >= LogLevel.warn:
+            self._link.send(("trouble", eventAsText(event, includeTimestamp=False, includeSystem=False)))
+
+    def _write(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def _take(self, calls: list[Call]) -> None:
+        for call in calls:
+            match call:
+                case "begin", terms:
+                    self._begin(Terms(**terms))
+                case ("stop",):
+                    self._stop()
+                case _:
+                    self._caller.take(call)
+
+    def _begin(self, terms: Terms) -> None:
+        self._caller.pace = terms.pace
+        self._keyring = Keyring(terms.keys)
+        intake = Intake(
+            admit=self._caller.admit,
+            pace=lambda: self._caller.pace,
+            idempotency_s=0.0,  # a key takes the request to the daemon
+            callback_url=lambda name: terms.callback_urls.get(name, ""),
+            new_id=Ids(self._now),
+            now=self._now,
+        )
+        posting = Posting(
+            intake=intake, claimed=_unclaimed, allow_private=terms.allow_private, now=self._now, defer=deferToThread
+        )
+        self._door = Door(keyring=self._keyring, posting=posting, monotonic=self._monotonic, measure=self._measure)
+        door = socket.socket(fileno=DOOR)
+        connections = Connections(
+            shortcut=self._posted, dates=Dates(self._monotonic), give_back=lambda *given: self._handover.give(*given)
+        )
+        self._connections = connections
+        self._handover = Handover(reactor=self._reactor, door=door, factory=connections)
+        self._handover.start()
+        self._sweeping.clock = self._reactor
+        _ = self._sweeping.start(SWEEP_S, now=False)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(COLLECT, 20, 50)
+        self._link.send(("ready",))
+
+    def _posted(self, headers: Any, body: bytes) -> Deferred[Any]:
+        if b"idempotency-key" in headers or not self._keyring.knows(headers.get(b"x-api-key", b"")):
+            return self._caller.post(headers, body)
+        return self._door.posted(headers, body)
+
+    def _measure(self, took: Took, seconds: float) -> None:
+        self._took.append(seconds)
+        if len(self._took) >= 100:
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._took:
+            self._link.send(("took", self._took))
+            self._took = []
+
+    def _sweep(self) -> None:
+        self._tell()
+        self._connections.sweep()
+        if self._is_stopping:
+            self._stop()
+
+    def _stop(self) -> None:
+        """Give back what is idle; the rest follows when it is answered."""
+        self._is_stopping = True
+        self._connections.give_all_back()
+        if self._connections.all or not self._caller.is_idle:
+            self._reactor.callLater(0.05, self._stop)
+            return
+        self._tell()
+        self._link.flush()
+        self.transport.loseConnection()
+
+    def _end(self) -> None:
+        if not self.ended.called:
+            self.ended.callback(None)
+
+
+async def _unclaimed(api_key: str, key: str, now: float) -> Claimed | None:
+    """Nothing: a request with an idempotency key goes to the daemon."""
+
+
+def run(reactor: Any, now: Any, monotonic: Any) -> Deferred[None]:
+    """Serve until the daemon says so, or is gone."""
+    reactor.seconds = monotonic
+    process = AcceptProcess(reactor=reactor, now=now, monotonic=monotonic)
+    StandardIO(process, stdin=CALLS_IN, stdout=CALLS_OUT, reactor=reactor)  # type: ignore[call-arg]  # mypy reads Windows' one
+    globalLogPublisher.addObserver(process)
+    # A terminal and systemd signal every process of a service: only the daemon decides.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        reactor.callWhenRunning(partial(signal.signal, each, signal.SIG_IGN))
+    return process.ended
