@@ -180,6 +180,8 @@ def _headers(head: bytes, request_line: bytes) -> tuple[Mapping[bytes, bytes], i
         if not colon or not name.translate(_HYPHENS).isalnum() or name in headers or name in _UNUSUAL:
             return None
         headers[name] = value.strip(b" \t")
+    if b"problem+json" in headers.get(b"accept", b"").lower():
+        return None  # errors are to be written in another form
     length = headers.get(b"content-length", b"")
     if b"host" not in headers or len(length) > 5 or not length.isdigit() or length != b"%d" % int(length):
         return None

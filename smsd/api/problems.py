@@ -1,7 +1,9 @@
 """Maps every error to the answer that a client gets."""
 
 import json
+import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 import attrs
@@ -30,6 +32,8 @@ from smsd.core.report import BadReport, BadSignature
 RETRY_UNAVAILABLE_S = 5
 
 
+#: How RFC 9457 writes errors; only for those who ask for it by name.
+PROBLEM: Final = "application/problem+json"
 _JSON: Final = json.JSONEncoder(check_circular=False)
 
 
@@ -51,6 +55,7 @@ class Answer:
     code: int  #: HTTP status
     body: Mapping[str, Any]
     headers: Mapping[str, str] = attrs.field(factory=dict)
+    content_type: str = "application/json"
 
     def encoded(self) -> bytes:
         """The body as JSON, with a newline for terminals."""
@@ -73,6 +78,31 @@ def ok(message: str, **more: Any) -> dict[str, Any]:
 def wrong(code: int, message: str, headers: Mapping[str, str] | None = None, **more: Any) -> Answer:
     """A bad answer: the seed's two fields and ``more``."""
     return Answer(code=code, body={"message": message, "status": "error", **more}, headers=headers or {})
+
+
+def fitting(answer: Answer, accept: str) -> Answer:
+    """``answer``, but an error as RFC 9457 writes it if an ``Accept`` header of ``accept`` names that form.
+
+    Its ``status`` is then the HTTP status, as the RFC has it; the other fields are the same.
+    """
+    if answer.code < 400 or not _names_problem(accept):
+        return answer
+    more = {name: value for name, value in answer.body.items() if name != "status"}
+    problem = {
+        "type": "about:blank",  # "the problem has no additional semantics beyond that of the HTTP status code", 4.2.1
+        "title": HTTPStatus(answer.code).phrase,
+        "status": answer.code,
+        "detail": answer.body["message"],
+    }
+    return attrs.evolve(answer, body=problem | more, content_type=PROBLEM)
+
+
+def _names_problem(accept: str) -> bool:
+    for each in accept.lower().split(","):
+        name, *parameters = (part.strip() for part in each.split(";"))
+        if name == PROBLEM:
+            return not any(re.fullmatch(r"q\s*=\s*0(\.0*)?", parameter) for parameter in parameters)
+    return False
 
 
 def answer_to(error: BaseException | None) -> Answer:

@@ -41,6 +41,11 @@ def read_query(given: Mapping[str, Any], only: Container[str] | None = None) -> 
     return Query(**fields)
 
 
+def filters(*names: str) -> dict[str, str]:
+    """By name, the rule of each filter in words: of those called ``names``, or of all."""
+    return {name: rule for name, (_, _, rule) in _READERS.items() if not names or name in names}
+
+
 def cursor(before: int | None) -> str | None:
     """The opaque text that leads to the next page, None when there is none."""
     return None if before is None else base64.urlsafe_b64encode(str(before).encode()).decode().rstrip("=")

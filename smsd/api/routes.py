@@ -12,7 +12,8 @@ from smsd.api.auth import Keyring
 from smsd.api.door import JSON_TYPE, Door, media_type
 from smsd.api.held import Held
 from smsd.api.hooks import Hooks
-from smsd.api.problems import Answer, NotJson, ok
+from smsd.api.manual import Manual
+from smsd.api.problems import Answer, NotJson, fitting, ok
 from smsd.api.queries import REPLAYABLE, cursor, read_query
 from smsd.api.readiness import Readiness
 from smsd.api.validation import InvalidBody, Problem, read_json
@@ -44,6 +45,7 @@ class Api:
         """``render`` gives content type and body of the metrics for an ``Accept``."""
         self._door = door
         self._held = Held(operations)
+        self._manual = Manual()
         self._arrivals = arrivals
         self._queue = queue
         self._ledger = ledger
@@ -145,8 +147,18 @@ class Api:
         """Show the metrics, for Prometheus; open to all, and without anything private."""
         accept = request.requestHeaders.getRawHeaders(b"accept", [b""])[0].decode("latin-1")
         content_type, body = await self._render(accept)
-        request.setHeader("Content-Type", content_type)
-        return body
+        return _written(request, content_type, body)
+
+    @app.route("/openapi.json", methods=["GET"])
+    def get_openapi(self, request: IRequest) -> bytes:
+        """Show the API as OpenAPI describes it; open to all."""
+        return _written(request, "application/json", self._manual.document)
+
+    @app.route("/docs", methods=["GET"])
+    def get_docs(self, request: IRequest) -> bytes:
+        """Show the same as a page; open to all."""
+        request.setHeader("Content-Security-Policy", self._manual.policy)
+        return _written(request, "text/html; charset=utf-8", self._manual.page)
 
     @app.handle_errors(Exception)
     def problem(self, request: IRequest, failure: Failure) -> bytes:
@@ -169,8 +181,14 @@ def _arguments(request: IRequest) -> dict[str, str]:
 
 
 def _answered(request: IRequest, answer: Answer) -> bytes:
+    answer = fitting(answer, ",".join(request.requestHeaders.getRawHeaders("accept", [])))
     request.setResponseCode(answer.code)
-    request.setHeader("Content-Type", "application/json")
+    request.setHeader("Content-Type", answer.content_type)
     for name, value in answer.headers.items():
         request.setHeader(name, value)
     return answer.encoded()
+
+
+def _written(request: IRequest, content_type: str, body: bytes) -> bytes:
+    request.setHeader("Content-Type", content_type)
+    return body

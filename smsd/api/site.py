@@ -10,7 +10,7 @@ from twisted.web.server import Request, Site
 
 from smsd.api.channel import PassOn, ShortcutChannel
 from smsd.api.exchange import Dates, Shortcut
-from smsd.api.problems import BodyTooLarge, answer_to
+from smsd.api.problems import BodyTooLarge, answer_to, fitting
 
 #: Bytes of a request body that are taken: an array of 10,000 with texts of 9 parts has room.
 BODY_LIMIT: Final = 24 * 1024 * 1024
@@ -36,9 +36,10 @@ class BoundedRequest(Request):
         if self._received <= BODY_LIMIT:
             super().process()
             return
-        answer = answer_to(BodyTooLarge(BODY_LIMIT))
+        accept = ",".join(self.requestHeaders.getRawHeaders("accept", []))
+        answer = fitting(answer_to(BodyTooLarge(BODY_LIMIT)), accept)
         self.setResponseCode(answer.code)
-        self.setHeader("Content-Type", "application/json")
+        self.setHeader("Content-Type", answer.content_type)
         self.write(answer.encoded())
         self.finish()
 

@@ -101,12 +101,13 @@ def test_headers_and_body_come_over_as_they_are() -> None:
         request(b"hi", b"Connection: close"),
         request(b"hi", b"Expect: nothing"),
         request(b"hi", b"X-API-Key: twice"),
+        request(b"hi", b"Accept: text/html, Application/Problem+JSON"),
         request(b"hi", line=b"POST /sms?x=1 HTTP/1.1"),
         b"POST /sms HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
         b"POST /sms HTTP/1.1\r\nHost: a\r\nX: 1\r\n folded\r\nContent-Length: 2\r\n\r\nhi",
         b"POST /sms HTTP/1.1\r\nHost: a\r\nContent-Length: 02\r\n\r\nhi",
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_what_is_unusual_is_left_to_twisted_web(unusual: bytes) -> None:
     talk = Conversation()

@@ -1,0 +1,193 @@
+"""Describes the API as an OpenAPI 3.1 document, from the schema that validates and the errors that are answered."""
+
+import re
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any, Final
+
+from smsd.api.answers import ID, Json, good_answer, problems, ready_answer, schemas, taken_answer, text_answer
+from smsd.api.queries import REPLAYABLE, filters
+from smsd.api.validation import MAX_ELEMENTS, SmsBody
+from smsd.core.lifecycle import State
+from smsd.core.query import MAX_PAGE
+
+_SMS: Final = {"recipient": 31633450007, "originator": "MB", "message": "This is a test message."}
+_KEY: Final[list[Json]] = [{"key": []}]
+_OPEN: Final[list[Json]] = []
+_PATH_ID: Final = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The id of a message, of a broadcast, or of a part of one",
+    "schema": {"type": "string", "minLength": 1},
+    "example": ID,
+}
+_IDEMPOTENCY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same key with the same JSON value gets the first answer again, and nothing is sent twice",
+    "schema": {"type": "string", "pattern": "^[!#-~][!-~]{0,254}$"},
+    "example": "order-4711",
+}
+
+
+#: The form of filters that are no free text.
+_FORMS: Final[Mapping[str, Json]] = {
+    "state": {"enum": [state.value for state in State]},
+    "held": {"const": "yes"},
+    "since": {"type": "string", "format": "date-time"},
+    "until": {"type": "string", "format": "date-time"},
+    "limit": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE},
+}
+
+
+def document() -> Json:
+    """The whole document."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "smsd",
+            "version": version("smsd"),
+            "summary": "Takes SMS, keeps them on disk, and sends them at the agreed rate.",
+            "description": "An SMS that was answered 200 is never lost, never sent twice, and never sent too fast.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": _named(_paths()),
+        "components": {
+            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
+            "schemas": {"Sms": _sms(), **schemas()},
+            "responses": problems(),
+        },
+    }
+
+
+def _named(paths: Json) -> Json:
+    """``paths`` with a name for each operation, such as ``get_sms_id``."""
+    return {
+        path: {
+            method: {"operationId": "_".join([method, *re.findall(r"\w+", path)]), **operation}
+            for method, operation in methods.items()
+        }
+        for path, methods in paths.items()
+    }
+
+
+def _paths() -> Json:
+    shows = good_answer("Message", "The message as it stands")
+    event = _body({"type": "object"}, {"id": ID, "status": "delivered", "recipient": 31633450007})
+    return {
+        "/sms": {
+            "get": _operation("List SMS, newest first", good_answer("Page"), 400, 503, parameters=_queries(filters())),
+            "post": _operation("Send SMS: one, an array, or a broadcast", taken_answer(), *_POSTED, **_post_sms()),
+        },
+        "/sms/{id}": {
+            "get": _operation("Show an SMS", shows, 404, 503, parameters=[_PATH_ID]),
+            "delete": _operation("Call an SMS back while it waits", shows, 404, 409, 503, parameters=[_PATH_ID]),
+        },
+        "/sms/{id}/replay": {"post": _operation("Queue a dead SMS again", shows, 404, 409, 503, parameters=[_PATH_ID])},
+        "/sms/replay": {
+            "post": _operation("Queue dead SMS again", good_answer("Count"), 400, 413, 415, 503, requestBody=_filter())
+        },
+        "/held": {
+            "post": _operation(
+                "Decide over what is held since an outage",
+                good_answer("Decided"),
+                400,
+                413,
+                415,
+                503,
+                requestBody=_decision(),
+            )
+        },
+        "/inbound": {
+            "get": _operation(
+                "List incoming messages",
+                good_answer("InboundPage"),
+                400,
+                503,
+                parameters=_queries(filters("limit", "cursor")),
+            )
+        },
+        "/health": {"get": _public("Say that the process works", good_answer("Ok"))},
+        "/ready": {"get": _public("Say whether messages are taken and sent", ready_answer())},
+        "/metrics": {
+            "get": _public("The metrics, for Prometheus", text_answer("text/plain", "application/openmetrics-text"))
+        },
+        "/openapi.json": {"get": _public("This document", text_answer("application/json"))},
+        "/docs": {"get": _public("This document as a page", text_answer("text/html"))},
+        "/messagebird/status": _hook("Take a status report of MessageBird's", event),
+        "/messagebird/inbound": _hook("Take an incoming message from MessageBird", event),
+        "/bird/events": {
+            "post": _public("Take an event of Bird's", good_answer("Ok"), 400, 401, 404, 413, 503, requestBody=event)
+        },
+    }
+
+
+#: What ``POST /sms`` may answer beside 200 and 401.
+_POSTED: Final = (400, 413, 415, 422, 429, 503)
+
+
+def _operation(summary: str, good: Json, *codes: int, **more: Any) -> Json:
+    """What a client with a key may do; ``codes`` are the errors that may come, beside 401."""
+    return {"summary": summary, "security": _KEY, **more, "responses": _responses(good, 401, *codes)}
+
+
+def _public(summary: str, good: Json, *codes: int, **more: Any) -> Json:
+    return {"summary": summary, "security": _OPEN, **more, "responses": _responses(good, *codes)}
+
+
+def _hook(summary: str, body: Json) -> Json:
+    codes = (400, 401, 404, 409, 413, 503)
+    signature = {
+        "name": "MessageBird-Signature-JWT",
+        "in": "header",
+        "description": "Checked once SMSD_SIGNING_KEY is set",
+        "schema": {"type": "string"},
+    }
+    return {
+        "get": _public(summary, good_answer("Ok"), *codes, parameters=[signature]),
+        "post": _public(summary, good_answer("Ok"), *codes, parameters=[signature], requestBody=body),
+    }
+
+
+def _responses(good: Json, *codes: int) -> Json:
+    return good | {
+        str(code): {"$ref": f"#/components/responses/{code}"} for code in sorted(codes) if str(code) not in good
+    }
+
+
+def _post_sms() -> Json:
+    one = {"$ref": "#/components/schemas/Sms"}
+    array = {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_ELEMENTS}
+    broadcast = {"recipients": [31633450007, "+31633450008"], "originator": "MB", "message": "To all of you"}
+    examples = {"one": {"value": _SMS}, "array": {"value": [_SMS, _SMS]}, "broadcast": {"value": broadcast}}
+    content = {"application/json": {"schema": {"anyOf": [one, array]}, "examples": examples}}
+    return {"parameters": [_IDEMPOTENCY], "requestBody": {"required": True, "content": content}}
+
+
+def _filter() -> Json:
+    known = filters(*REPLAYABLE)
+    properties = {name: {"description": rule, "type": "string"} for name, rule in known.items()}
+    schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return _body(schema, {"originator": "MB", "since": "2026-11-24T06:00:00Z"})
+
+
+def _decision() -> Json:
+    properties = {"action": {"enum": ["send", "expire"]}, "newer_than": {"type": "string", "format": "date-time"}}
+    schema = {"type": "object", "properties": properties, "required": ["action"], "additionalProperties": False}
+    return _body(schema, {"action": "send", "newer_than": "2026-11-24T06:00:00Z"})
+
+
+def _body(schema: Json, example: Any) -> Json:
+    return {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
+
+
+def _queries(known: Mapping[str, str]) -> list[Json]:
+    return [
+        {"name": name, "in": "query", "description": rule, "schema": _FORMS.get(name, {"type": "string"})}
+        for name, rule in known.items()
+    ]
+
+
+def _sms() -> Json:
+    return {name: value for name, value in SmsBody().schema.items() if name != "$schema"} | {"examples": [_SMS]}
