@@ -25,7 +25,7 @@ setup(
     # twisted/plugins has no __init__.py on purpose: it is a folder that twistd looks into, not our package.
     packages=[*find_packages(include=["smsd", "smsd.*"]), "twisted.plugins"],
     data_files=[("share/smsd", ["smsd.tac", "smsd.toml.example"])],
-    package_data={"smsd": ["api/schema/*.json", "spool/sql/*.sql", "spool/postgresql/sql/*.sql"]},
+    package_data={"smsd": ["py.typed", "api/schema/*.json", "spool/sql/*.sql", "spool/postgresql/sql/*.sql"]},
     install_requires=[
         "attrs>=24.2",
         "jsonschema>=4.23",
