@@ -28,6 +28,7 @@ setup(
     package_data={"smsd": ["py.typed", "api/schema/*.json", "spool/sql/*.sql", "spool/postgresql/sql/*.sql"]},
     install_requires=[
         "attrs>=24.2",
+        "click>=8.1",
         "jsonschema>=4.23",
         "jsonschema-rs>=0.46",
         "hyperlink>=21.0",
@@ -36,6 +37,7 @@ setup(
         "prometheus-client>=0.22",
         "pyjwt>=2.8",
         "requests>=2.32",
+        "rich>=13.9",
         "treq>=24.9",
         "twisted>=24.11",
         "urllib3>=2.2",
@@ -66,6 +68,6 @@ setup(
             "wheel",
         ],
     },
-    entry_points={"console_scripts": ["smsd-sandbox=smsd.sandbox.__main__:main"]},
+    entry_points={"console_scripts": ["smsctl=smsd.cli.entry:main", "smsd-sandbox=smsd.sandbox.__main__:main"]},
     zip_safe=False,
 )

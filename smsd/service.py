@@ -29,10 +29,11 @@ from smsd.settings.types import MemorySpoolUrl, PostgresSpoolUrl, SqliteSpoolUrl
 from smsd.spool.memory import MemorySpool
 from smsd.spool.sqlite import SqliteSpool
 from smsd.wiring.accepting import Accepting
+from smsd.wiring.archive import Archive
 from smsd.wiring.callbacks import Callbacks
 from smsd.wiring.dispatch import Dispatch
 from smsd.wiring.extras import extra
-from smsd.wiring.observing import Archive, Observing
+from smsd.wiring.observing import Observing
 from smsd.wiring.providers import Providers, bird_events
 from smsd.wiring.reactor import IDaemonReactor
 

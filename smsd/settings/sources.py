@@ -15,6 +15,8 @@ from smsd.settings.kinds import Wrong
 from smsd.settings.schema import PREFIX, Setting
 
 TOML_NAME: Final = "smsd.toml"
+#: What ``smsctl`` is told in the same environment.
+CLIENTS: Final = frozenset({"SMSD_URL", "SMSD_API_KEY"})
 
 
 @attrs.frozen(kw_only=True)
@@ -87,7 +89,7 @@ def _from_environ(settings: Sequence[Setting], environ: Mapping[str, str], probl
     for name, value in environ.items():
         if name in known:
             yield _Given(setting=known[name], label=name, value=value)
-        elif name.startswith(PREFIX):
+        elif name.startswith(PREFIX) and name not in CLIENTS:
             problems.append(_unknown(name, name, list(known)))
 
 

@@ -1,10 +1,9 @@
-"""Puts together what watches: the log, metrics, Sentry, Datadog and the archive, as the settings ask for them."""
+"""Puts together what watches: the log, metrics, Sentry and Datadog, as the settings ask for them."""
 
 import logging
 import platform
 from collections import deque
 from collections.abc import Callable
-from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -12,20 +11,18 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger, globalLogPublisher
-from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from smsd.core.errors import SpoolUnavailable
 from smsd.core.message import What
 from smsd.core.notice import Notice, Took
-from smsd.ports import IArchive, IInbox, IReporter
+from smsd.ports import IInbox, IReporter
 from smsd.reporting.fanout import Fanout
 from smsd.reporting.log import LogReporter
 from smsd.reporting.names import Known, Measured, Snapshot
 from smsd.reporting.outlet import Outlet
 from smsd.reporting.prometheus import Prometheus
 from smsd.settings import Settings, SettingsError
-from smsd.settings.types import DirectoryArchiveUrl, S3ArchiveUrl
 from smsd.wiring.extras import extra
 from smsd.wiring.reactor import IDaemonReactor
 
@@ -172,31 +169,3 @@ class _Pace:
     def report(self, notice: Notice) -> None:
         """See IReporter."""
         self._attempts.append(notice.at)
-
-
-class Archive:
-    """The archive that the settings name, with threads of its own."""
-
-    def __init__(self, *, settings: Settings, reactor: Any) -> None:
-        self._pool = ThreadPool(0, 2, name="smsd-archive")
-        self.archive = self._made(settings, lambda *call: deferToThreadPool(reactor, self._pool, *call))
-
-    def start(self) -> None:
-        """Make the threads ready."""
-        self._pool.start()
-
-    def stop(self) -> None:
-        """End the threads; what they do has a time limit."""
-        self._pool.stop()
-
-    def _made(self, settings: Settings, defer: Callable[..., Deferred[Any]]) -> IArchive | None:
-        match settings.archive:
-            case DirectoryArchiveUrl(path=path):
-                made: IArchive = import_module("smsd.archive.directory").DirectoryArchive(path, defer=defer)
-                return made
-            case S3ArchiveUrl(bucket=bucket, prefix=prefix):
-                module = extra("smsd.archive.s3", "s3", "SMSD_ARCHIVE=s3://…")
-                s3: IArchive = module.S3Archive(bucket, prefix, defer=defer, encryption=settings.archive_encryption)
-                return s3
-            case None:
-                return None

@@ -1,0 +1,1 @@
+"""``smsctl``: smsd's operators at a terminal, and their scripts."""
