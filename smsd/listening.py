@@ -13,7 +13,7 @@ def listen(reactor: Any, endpoint: str, factory: IProtocolFactory) -> IListening
     """Serve ``factory`` at ``endpoint``, a Twisted endpoint text. Raises SettingsError and CannotListenError."""
     try:
         server = serverFromString(reactor, endpoint)
-    except ValueError as error:
+    except (ValueError, LookupError) as error:  # LookupError: systemd handed over no such socket
         raise SettingsError(problems=(f"{endpoint} is no endpoint to listen on: {error}.",)) from error
     listening: list[IListeningPort] = []
     failed: list[Any] = []

@@ -23,6 +23,7 @@ from smsd.settings import SETTINGS, Settings, SettingsError, load
 from smsd.settings.schema import twistd_options
 from smsd.settings.sources import find_toml
 from smsd.settings.types import LogFormat
+from smsd.wiring.notify import notify
 
 
 class Options(usage.Options):
@@ -66,10 +67,12 @@ class Runner(Service):
             raise SystemExit(f"smsd cannot start: {error}") from error
         # Twisted's own handlers would end the process by the signal again, as if it had failed.
         self._reactor.callWhenRunning(self._handle_signals)
+        self._reactor.callWhenRunning(notify, os.environ, "READY=1")
 
     def stopService(self) -> Any:
         """Stop cleanly."""
         super().stopService()
+        notify(os.environ, "STOPPING=1")
         return self._daemon.stopService()
 
     def _handle_signals(self) -> None:
