@@ -1,7 +1,8 @@
 """Reads the archive of dead letters without a reactor."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
 import click
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -9,11 +10,21 @@ from twisted.python.failure import Failure
 
 from smsd.cli.configuration import WrongSettings, loaded
 from smsd.cli.output import Failed
+from smsd.core.errors import SmsdError
 from smsd.core.letter import PREFIX, BadLetter, read
 from smsd.core.message import Message
 from smsd.ports import IArchive
 from smsd.settings import SettingsError
 from smsd.wiring.archive import archive_for
+
+#: Where a command finds the cabinet of its call.
+CABINET: Final = "smsd.cli.cabinet"
+#: Gives a command this cabinet.
+pass_cabinet: Final[Callable[[Any], Any]] = click.decorators.pass_meta_key(CABINET)
+#: ``--day``, which picks letters.
+day_option: Final[Callable[[Any], Any]] = click.option(
+    "--day", default="", help="Only those that died on this day (2026-11-24) or in this month, in UTC."
+)
 
 
 class Cabinet:
@@ -47,6 +58,10 @@ class Cabinet:
         body: bytes = _result(self._archive.get(key))
         return body
 
+    def put(self, key: str, body: bytes) -> None:
+        """Keep ``body`` under ``key``, unless something is there already. Raises ArchiveFailed."""
+        _result(self._archive.put(key, body))
+
     def message(self, key: str) -> Message:
         """The message in the letter ``key``. Raises what click shows when it is no letter."""
         try:
@@ -62,3 +77,12 @@ def _result(asked: Any) -> Any:
     if isinstance(results[0], Failure):
         results[0].raiseException()
     return results[0]
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Show an error of the archive as one of the command's."""
+    try:
+        yield
+    except SmsdError as error:
+        raise Failed(str(error)) from error

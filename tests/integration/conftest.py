@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +6,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
+from tests.integration import bucket
 from tests.integration.daemon import DaemonProcess
 from tests.integration.provider import Provider
 
@@ -17,6 +18,13 @@ async def provider() -> AsyncIterator[Provider]:
     await provider.start()
     yield provider
     await provider.stop()
+
+
+@pytest.fixture
+def s3() -> Iterator[str]:
+    """The address of a look-alike of S3."""
+    with bucket.served() as url:
+        yield url
 
 
 @pytest.fixture

@@ -7,19 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 import pytest_twisted
-import requests
-from moto.server import ThreadedMotoServer
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet.threads import deferToThread
 
+from tests.integration.bucket import AWS, client, letters
 from tests.integration.daemon import SMS, free_port, until
 from tests.integration.provider import UNPROCESSABLE, WRONG_KEY
 from tests.integration.sentry_server import SentryServer
-
-AWS = {"AWS_ACCESS_KEY_ID": "an-id", "AWS_SECRET_ACCESS_KEY": "a-secret", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
 @pytest.fixture
@@ -36,30 +32,6 @@ def agent() -> Iterator[socket.socket]:
         listening.bind(("127.0.0.1", 0))
         listening.setblocking(False)
         yield listening
-
-
-@pytest.fixture
-def s3() -> Iterator[str]:
-    """The address of a look-alike of S3 that has the bucket ``letters``."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    url = f"http://127.0.0.1:{port}"
-    client(url).create_bucket(Bucket="letters")
-    yield url
-    requests.post(f"{url}/moto-api/reset", timeout=60)
-    server.stop()
-
-
-def client(url: str) -> Any:
-    session = boto3.session.Session(
-        aws_access_key_id="an-id", aws_secret_access_key="a-secret", region_name="us-east-1"
-    )
-    return session.client("s3", endpoint_url=url)
-
-
-def letters(url: str) -> list[str]:
-    return [each["Key"] for each in client(url).list_objects_v2(Bucket="letters").get("Contents", [])]
 
 
 def datagrams(agent: socket.socket) -> str:

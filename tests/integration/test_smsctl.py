@@ -1,6 +1,7 @@
 """What an operator does with smsctl, against a real daemon."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import pytest_twisted
 from twisted.internet.threads import deferToThread
 
+from tests.integration.bucket import AWS
 from tests.integration.daemon import KEY, ROOT, SMS, DaemonProcess, free_port, until
 from tests.integration.provider import UNPROCESSABLE, WRONG_KEY, Provider
 
@@ -175,32 +177,70 @@ async def test_dead_letters_are_replayed_from_the_ledger(daemon: Any, provider: 
 
 
 @pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("kind", ["file", "s3"])
 async def test_letters_of_a_lost_spool_are_sent_once_more_and_once_only(
-    daemon: Any, provider: Provider, smsctl: Any, tmp_path: Path
+    daemon: Any, provider: Provider, smsctl: Any, tmp_path: Path, s3: str, kind: str
 ) -> None:
     provider.script([UNPROCESSABLE])
-    archive = f"file://{tmp_path / 'letters'}"
+    archive = f"file://{tmp_path / 'letters'}" if kind == "file" else "s3://letters/here"
     server = daemon(rate="20", archive=archive)
+    server.environment |= AWS | {"AWS_ENDPOINT_URL": s3}
     await server.start()
     ctl = smsctl(server)
+    ctl.environment |= AWS | {"AWS_ENDPOINT_URL": s3}
     id = await server.accepted(message="Ask again", reference="order 7", validity=600)
     await until(lambda: _letters(ctl, archive, 1), "there is a letter")
     letter = (await ctl.json("archive", "list", SMSD_ARCHIVE=archive))[0]
     assert letter["recipient"] == str(SMS["recipient"])
     code, out, _ = await ctl("archive", "--archive", archive, "show", letter["key"])
     assert (code, json.loads(out)["id"]) == (0, id)
-    await server.terminate()
-    for file in tmp_path.glob("smsd.db*"):
-        file.unlink()
-    await server.start()
+    await _start_afresh(server)
     replay = ("archive", "replay", "--all", "-y")
     first = (await ctl.json(*replay, SMSD_ARCHIVE=archive))[0]
-    again = (await ctl.json(*replay, SMSD_ARCHIVE=archive))[0]
-    assert first["id"] == again["id"] != id
     sent = await ctl.json("list")
     assert [(each["id"], each["message"], each["reference"]) for each in sent] == [
         (first["id"], "Ask again", "order 7")
     ]
+    # The archive remembers, though smsd may have forgotten the key, or be another one.
+    await _start_afresh(server)
+    again = (await ctl.json(*replay, SMSD_ARCHIVE=archive))[0]
+    assert again["id"] == first["id"] != id
+    assert again["done"].startswith("left alone: it went to")
+    assert await ctl.json("list") == []
+
+
+async def _start_afresh(server: DaemonProcess) -> None:
+    await server.terminate()
+    for file in server.folder.glob("smsd.db*"):
+        file.unlink()
+    await server.start()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_letter_that_was_posted_without_an_answer_is_taken_once_or_left_to_a_person(
+    daemon: Any, provider: Provider, smsctl: Any, tmp_path: Path
+) -> None:
+    provider.script([UNPROCESSABLE])
+    archive = tmp_path / "letters"
+    server = daemon(rate="20", archive=f"file://{archive}")
+    await server.start()
+    ctl = smsctl(server)
+    ctl.environment["SMSD_ARCHIVE"] = f"file://{archive}"
+    await server.accepted()
+    await until(lambda: _letters(ctl, f"file://{archive}", 1), "there is a letter")
+    await _start_afresh(server)
+    replay = ("archive", "replay", "--all", "-y")
+    first = (await ctl.json(*replay))[0]
+    # As it is when smsctl was killed before the answer was there.
+    shutil.rmtree(archive / "replayed" / "taken")
+    assert (await ctl.json(*replay))[0] == first
+    assert len(await ctl.json("list")) == 1
+    shutil.rmtree(archive / "replayed" / "taken")
+    [asked] = (archive / "replayed" / "asked").rglob("*.json")
+    asked.write_text(json.dumps({**json.loads(asked.read_text()), "at": 1.0}))
+    code, _, err = await ctl(*replay)
+    assert (code, "--in-doubt again" in err) == (1, True)
+    assert (await ctl.json(*replay, "--in-doubt", "again"))[0] == first
 
 
 @pytest_twisted.ensureDeferred
