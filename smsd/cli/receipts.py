@@ -30,7 +30,7 @@ class Receipts:
         self._cabinet = cabinet
 
     def asked(self, key: str, receipt: Receipt) -> Receipt:
-        """Note that the letter ``key`` is about to be posted; the answer is the first such note. Raises ArchiveFailed."""
+        """Note that the letter ``key`` is about to be posted; the first such note. Raises ArchiveFailed."""
         self._cabinet.put(ASKED + key.removeprefix(PREFIX), _written(receipt))
         return self._read(ASKED, key) or receipt
 
