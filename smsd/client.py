@@ -33,6 +33,7 @@ class Sms(TypedDict):
     send_at: NotRequired[str]
     validity: NotRequired[int]  #: seconds
     callback_url: NotRequired[str]
+    category: NotRequired[str]
     datacoding: NotRequired[str]
 
 

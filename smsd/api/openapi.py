@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from smsd.api.answers import ID, Json, good_answer, problems, ready_answer, schemas, taken_answer, text_answer
+from smsd.api.calls import calls
 from smsd.api.queries import REPLAYABLE, filters
 from smsd.api.validation import MAX_ELEMENTS, SmsBody
 from smsd.core.lifecycle import State
@@ -31,8 +32,10 @@ _IDEMPOTENCY: Final = {
 }
 
 
-#: The form of filters that are no free text.
+#: The form of each filter.
 _FORMS: Final[Mapping[str, Json]] = {
+    **{name: {"type": "string", "minLength": 1} for name in ("originator", "reference", "batch", "api_key", "cursor")},
+    "recipient": {"type": ["integer", "string"], "minLength": 1},
     "state": {"enum": [state.value for state in State]},
     "held": {"const": "yes"},
     "since": {"type": "string", "format": "date-time"},
@@ -74,7 +77,6 @@ def _named(paths: Json) -> Json:
 
 def _paths() -> Json:
     shows = good_answer("Message", "The message as it stands")
-    event = _body({"type": "object"}, {"id": ID, "status": "delivered", "recipient": 31633450007})
     return {
         "/sms": {
             "get": _operation("List SMS, newest first", good_answer("Page"), 400, 503, parameters=_queries(filters())),
@@ -115,11 +117,7 @@ def _paths() -> Json:
         },
         "/openapi.json": {"get": _public("This document", text_answer("application/json"))},
         "/docs": {"get": _public("This document as a page", text_answer("text/html"))},
-        "/messagebird/status": _hook("Take a status report of MessageBird's", event),
-        "/messagebird/inbound": _hook("Take an incoming message from MessageBird", event),
-        "/bird/events": {
-            "post": _public("Take an event of Bird's", good_answer("Ok"), 400, 401, 404, 413, 503, requestBody=event)
-        },
+        **calls(),
     }
 
 
@@ -134,20 +132,6 @@ def _operation(summary: str, good: Json, *codes: int, **more: Any) -> Json:
 
 def _public(summary: str, good: Json, *codes: int, **more: Any) -> Json:
     return {"summary": summary, "security": _OPEN, **more, "responses": _responses(good, *codes)}
-
-
-def _hook(summary: str, body: Json) -> Json:
-    codes = (400, 401, 404, 409, 413, 503)
-    signature = {
-        "name": "MessageBird-Signature-JWT",
-        "in": "header",
-        "description": "Checked once SMSD_SIGNING_KEY is set",
-        "schema": {"type": "string"},
-    }
-    return {
-        "get": _public(summary, good_answer("Ok"), *codes, parameters=[signature]),
-        "post": _public(summary, good_answer("Ok"), *codes, parameters=[signature], requestBody=body),
-    }
 
 
 def _responses(good: Json, *codes: int) -> Json:
@@ -167,14 +151,18 @@ def _post_sms() -> Json:
 
 def _filter() -> Json:
     known = filters(*REPLAYABLE)
-    properties = {name: {"description": rule, "type": "string"} for name, rule in known.items()}
+    properties = {name: {"description": rule, **_FORMS[name]} for name, rule in known.items()}
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
     return _body(schema, {"originator": "MB", "since": "2026-11-24T06:00:00Z"})
 
 
 def _decision() -> Json:
-    properties = {"action": {"enum": ["send", "expire"]}, "newer_than": {"type": "string", "format": "date-time"}}
-    schema = {"type": "object", "properties": properties, "required": ["action"], "additionalProperties": False}
+    moment = {"type": "string", "format": "date-time"}
+    ways = [
+        {"type": "object", "properties": properties, "required": ["action"], "additionalProperties": False}
+        for properties in ({"action": {"const": "send"}, "newer_than": moment}, {"action": {"const": "expire"}})
+    ]
+    schema = {"oneOf": ways}
     return _body(schema, {"action": "send", "newer_than": "2026-11-24T06:00:00Z"})
 
 
@@ -183,10 +171,7 @@ def _body(schema: Json, example: Any) -> Json:
 
 
 def _queries(known: Mapping[str, str]) -> list[Json]:
-    return [
-        {"name": name, "in": "query", "description": rule, "schema": _FORMS.get(name, {"type": "string"})}
-        for name, rule in known.items()
-    ]
+    return [{"name": name, "in": "query", "description": rule, "schema": _FORMS[name]} for name, rule in known.items()]
 
 
 def _sms() -> Json:

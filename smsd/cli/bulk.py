@@ -15,7 +15,7 @@ from smsd.cli.clock import now
 from smsd.cli.connection import Connection, TryLater
 from smsd.cli.figures import Figures
 from smsd.cli.journal import BadJournal, Journal
-from smsd.cli.output import Failed, is_json, say, write_json
+from smsd.cli.output import Failed, counted, is_json, say, write_json
 from smsd.cli.posting import check_doubt, post, resumed
 from smsd.core.moment import moment
 
@@ -106,10 +106,11 @@ def _show(connection: Connection, campaign: Campaign, *, left: int) -> None:
     for line in campaign.bad[:SHOWN]:
         say(f"line {line.number}: {'; '.join(line.problems)}")
     if (more := len(campaign.bad) - SHOWN) > 0:
-        say(f"… and {more} more bad lines")
-    say(f"{facts['count']} SMS of {campaign.segments} segments in all, {len(campaign.bad)} bad lines.")
+        say(f"… and {counted(more, 'more bad line')}")
+    segments, bad = counted(campaign.segments, "segment"), counted(len(campaign.bad), "bad line")
+    say(f"{facts['count']} SMS of {segments} in all, {bad}.")
     if campaign.repeated:
-        say(f"{campaign.repeated} recipients stand in more than one line, and get more than one SMS.")
+        say(f"In more than one line, and so for more than one SMS: {counted(campaign.repeated, 'recipient')}.")
     say(f"{left} are to be sent; the last should leave at about {facts['eta'] or 'a time that smsd does not tell'}.")
 
 

@@ -84,6 +84,11 @@ def say(text: str) -> None:
     click.echo(plain(text), err=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """``number`` of ``noun``, in words: 1 line, 2 lines."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def plain(value: object) -> str:
     """``value`` as text without what would move a terminal's cursor or change its colours."""
     return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in str(value))

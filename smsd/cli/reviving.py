@@ -124,6 +124,7 @@ def _body(message: Message) -> dict[str, Any]:
         "message": message.body,
         "datacoding": message.coding.value,
         "priority": message.priority.name.lower(),
+        **({"category": message.category.value} if message.category else {}),
         **({"reference": message.reference} if message.reference else {}),
         **({"callback_url": message.callback_url} if message.callback_url else {}),
     }

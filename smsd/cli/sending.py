@@ -13,7 +13,8 @@ from smsd.cli.bulk import Bulk, send_file
 from smsd.cli.clock import now
 from smsd.cli.connection import Connection, Refused, pass_connection
 from smsd.cli.messages import given
-from smsd.cli.output import is_json, json_option, say, write_json
+from smsd.cli.output import counted, is_json, json_option, say, write_json
+from smsd.core.message import Category
 
 _BULK = "With --file: "
 
@@ -27,6 +28,7 @@ _BULK = "With --file: "
 @click.option("--send-at", help="When it may first go, an RFC 3339 time with an offset.")
 @click.option("--validity", type=int, help="For how many seconds it is worth sending.")
 @click.option("--callback-url", help="Where its changes of state are posted.")
+@click.option("--category", type=click.Choice([category.value for category in Category]), help="What it is for.")
 @click.option("--datacoding", type=click.Choice(["auto", "plain", "unicode"]))
 @click.option("--key", help="The Idempotency-Key; one of its own unless given.")
 @click.option("--file", "path", type=click.Path(path_type=Path), help="A CSV file with a heading; a line is an SMS.")
@@ -62,7 +64,7 @@ def send(
     if is_json():
         write_json(answer)
     else:
-        say(f"{answer['message']}: {answer['segments']} segments, leaves at about {answer['eta']}.")
+        say(f"{answer['message']}: {counted(answer['segments'], 'segment')}, leaves at about {answer['eta']}.")
         click.echo(answer["id"])
 
 
@@ -74,6 +76,7 @@ _FIELDS = (
     "send_at",
     "validity",
     "callback_url",
+    "category",
     "datacoding",
 )
 
@@ -87,4 +90,4 @@ def _say_segments(body: Mapping[str, Any]) -> None:
     if is_json():
         write_json({"message": "It could be sent", "status": "ok", "segments": cut.parts, "units": cut.units})
     else:
-        say(f"It could be sent: {cut.parts} segments, {cut.units} of {cut.parts * cut.per_part} units.")
+        say(f"It could be sent: {counted(cut.parts, 'segment')}, {cut.units} of {cut.parts * cut.per_part} units.")

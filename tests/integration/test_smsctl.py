@@ -70,7 +70,7 @@ async def test_an_sms_is_sent_listed_shown_and_canceled(daemon: Any, smsctl: Any
     await server.accepted()
     code, out, err = await ctl(*ONE)
     assert (code, len(out)) == (0, 27)
-    assert "1 segments" in err
+    assert "1 segment," in err
     id = out.strip()
     assert [each["id"] for each in await ctl.json("list", "--state", "queued", "-n", "1")] == [id]
     assert (await ctl.json("show", id))[0]["message"] == "Hello"
