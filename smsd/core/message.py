@@ -105,6 +105,8 @@ class Message:
     #: UTC epoch seconds; when the first of those attempts began that may all have been the same one: where a provider
     #: knows a repeat, they are. None once the provider surely does not have it, or is asked.
     tried_since: float | None = None
+    #: Whether the provider is asked for it before it is sent again: it broke down over it, and may not know a repeat.
+    asks_first: bool = False
     sent_at: float | None = None  #: UTC epoch seconds; when the provider said that it took it
     provider_id: str = ""  #: theirs
     deliveries: tuple[Delivery, ...] = ()  #: what status reports told, one a recipient, by number

@@ -134,15 +134,17 @@ def settle(message: Message, outcome: Outcome, now: float, policy: Policy, draw:
             return _sent(message, provider_id, now, What.SENT, sent_at=now)
         case Refused(reason=reason):
             return _move(message, State.DEAD, now, What.REFUSED, error=reason)
-        case Unanswered(reason=reason, retry_after_s=retry_after_s, repeatable=repeatable):
+        case Unanswered(reason=reason, repeatable=repeatable):
             # Not even asked for before then: it cannot go again sooner.
-            after = _move(message, State.UNCERTAIN, now, What.UNANSWERED, error=reason, wait_s=retry_after_s)
-            return after if repeatable else attrs.evolve(after, tried_since=None)
+            after = _move(message, State.UNCERTAIN, now, What.UNANSWERED, error=reason, wait_s=outcome.retry_after_s)
+            return attrs.evolve(after, asks_first=outcome.is_fault) if repeatable else _forsaken(after)
         case PartlyRefused(reasons=reasons):
             return _without(message, reasons, now)
-        case Postponed() | Throttled() | HeldOff() if message.tried_since != message.attempted_at:
-            # This attempt was not taken, but an earlier one may have been.
-            return _asked(message, now, outcome.reason)
+        case Postponed() | Throttled() if message.tried_since != message.attempted_at:
+            # This attempt was not taken, but an earlier one may have been: a repeat would be known for that.
+            return _move(message, State.UNCERTAIN, now, What.UNANSWERED, error=outcome.reason)
+        case HeldOff() if message.tried_since != message.attempted_at:
+            return _asked(message, now, outcome.reason)  # a person may take longer than a repeat is known
         case Postponed(reason=reason):
             return _again(message, now, policy, What.POSTPONED, reason, draw)
         case Throttled(reason=reason):
@@ -245,7 +247,11 @@ def _again(message: Message, now: float, policy: Policy, what: What, why: str, d
 
 
 def _asked(message: Message, now: float, why: str) -> Message:
-    return attrs.evolve(_move(message, State.UNCERTAIN, now, What.UNANSWERED, error=why), tried_since=None)
+    return _forsaken(_move(message, State.UNCERTAIN, now, What.UNANSWERED, error=why))
+
+
+def _forsaken(message: Message) -> Message:
+    return attrs.evolve(message, tried_since=None)
 
 
 def _without(message: Message, reasons: Sequence[tuple[Msisdn, str]], now: float) -> Message:
@@ -280,6 +286,7 @@ def _move(message: Message, state: State, now: float, what: What, *, error: str 
         not_before=now + wait_s if state in OPEN else message.not_before,
         is_held=False,
         attend_at=now if state is State.DEAD else None,
+        asks_first=False,
         error=error,
         history=(*message.history, event)[-MAX_HISTORY:],
     )

@@ -109,7 +109,12 @@ def outcome_of(answer: BirdAnswer, to: Sequence[Msisdn], hidden: Iterable[str] =
             return Accepted(provider_id=answer.ids[0])
         case Meaning.TAKEN | Meaning.DOUBT:
             repeatable = answer.status != 409 or _is_one_of(answer, _IN_PROGRESS)
-            return Unanswered(reason=reason, retry_after_s=answer.retry_after_s or 0.0, repeatable=repeatable)
+            return Unanswered(
+                reason=reason,
+                retry_after_s=answer.retry_after_s or 0.0,
+                repeatable=repeatable,
+                is_fault=answer.status >= 500,  # "Not cached: the key unlocks" (bird.com, "Idempotency")
+            )
         case Meaning.SLOWER:
             return Throttled(reason=reason, retry_after_s=answer.retry_after_s)
         case Meaning.NEVER:

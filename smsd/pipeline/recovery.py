@@ -9,7 +9,7 @@ from smsd.core.errors import LeaseLost
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.notice import of
-from smsd.core.outcome import LookupFailed, LookupResult
+from smsd.core.outcome import Found, LookupFailed, LookupResult, NotFound
 from smsd.core.settle import Policy, clear_up, is_repeatable, repeat
 from smsd.pipeline.lane import Lane, gateway_of
 from smsd.pipeline.rounds import Rounds
@@ -73,7 +73,7 @@ class Recovery:
     async def _settle(self, lease: Lease) -> None:
         message, lane, now = lease.message, self._lanes.get(lease.message.gateway), self._now()
         if lane is not None and is_repeatable(message, now, self._policy, lane.gateway.repeatable_s):
-            after = repeat(message, now, self._policy, self._draw())
+            after = await self._repeated(message)
         else:
             after = await self._asked(message)
         try:
@@ -85,6 +85,13 @@ class Recovery:
             self._since.pop(message.id, None)
             self._reporter.report(of(stored.message))
             self._wake()
+
+    async def _repeated(self, message: Message) -> Message:
+        result = await self._lookup(message) if message.asks_first else NotFound()
+        if isinstance(result, Found):
+            return clear_up(message, result, self._now(), self._policy, doubted_s=0.0, draw=0.0)
+        # Not found, or cannot be told: it is sent under the same key, which is as good as waiting for the list.
+        return repeat(message, self._now(), self._policy, self._draw())
 
     async def _asked(self, message: Message) -> Message:
         # Both by the monotonic clock: a wall clock that is set must neither shorten nor stretch the grace time. And

@@ -70,7 +70,8 @@ def test_a_letter_is_read_back_as_it_was_written(letter: Message) -> None:
 def test_nothing_that_is_known_of_a_message_is_left_out() -> None:
     written = set(json.loads(write(message())))
     renamed = {"body": "message", "coding": "datacoding"}
-    assert written == {renamed.get(each.name, each.name) for each in attrs.fields(Message)} | {"form"}
+    known = {renamed.get(each.name, each.name) for each in attrs.fields(Message)} | {"form"}
+    assert written == known - {"asks_first"}  # which is of what is in doubt, and a dead one is not
 
 
 def test_a_person_can_read_it() -> None:

@@ -230,6 +230,13 @@ def test_a_repeat_goes_again_soon_and_is_known_for_one() -> None:
     assert not message().is_repeat
 
 
+def test_what_the_provider_broke_down_over_is_asked_for_before_it_goes_again() -> None:
+    broken = settle(SENDING, Unanswered(reason="500", is_fault=True), 120.0, PATIENT, 0.5)
+    assert (broken.state, broken.asks_first, broken.tried_since) == (State.UNCERTAIN, True, 100.0)
+    assert not repeat(broken, 121.0, PATIENT, 0.5).asks_first
+    assert not UNCERTAIN.asks_first
+
+
 def test_a_repeat_whose_key_is_of_no_more_use_is_asked_for() -> None:
     spent = settle(begin(REPEATED, 150.0, "test"), Unanswered(reason="409", repeatable=False), 151.0, PATIENT, 0.5)
     assert (spent.state, is_repeatable(spent, 151.0, PATIENT, window_s=100.0)) == (State.UNCERTAIN, False)
@@ -240,7 +247,8 @@ def test_an_attempt_that_was_surely_not_taken_says_nothing_of_the_one_before(out
     first = settle(SENDING, outcome, 101.0, PATIENT, 0.5)
     assert (first.state, first.tried_since) == (State.QUEUED, None)
     second = settle(begin(REPEATED, 150.0, "test"), outcome, 151.0, PATIENT, 0.5)
-    assert (second.state, second.tried_since) == (State.UNCERTAIN, None)
+    since = None if isinstance(outcome, HeldOff) else 100.0
+    assert (second.state, second.tried_since) == (State.UNCERTAIN, since)
 
 
 def test_what_the_provider_does_not_list_is_another_attempt_when_it_goes_again() -> None:

@@ -62,6 +62,7 @@ def test_a_5xx_may_have_been_taken_whatever_its_type_says() -> None:
         outcome = told(500, **error)
         assert isinstance(outcome, Unanswered)
         assert outcome.repeatable
+        assert outcome.is_fault
 
 
 @pytest.mark.parametrize("name", ["SMSRecipientOptedOut", "recipient_opted_out", "recipient_suppressed"])

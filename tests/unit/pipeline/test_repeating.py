@@ -6,7 +6,7 @@ import pytest
 
 from smsd.core.lifecycle import State
 from smsd.core.message import What
-from smsd.core.outcome import Found, HeldOff, Outcome, Refused, Unanswered
+from smsd.core.outcome import Found, HeldOff, LookupFailed, LookupResult, NotFound, Outcome, Refused, Unanswered
 from tests.unit.pipeline.world import Exchange, World
 
 GOOD = Exchange(0.01, 0.01)
@@ -31,6 +31,31 @@ def test_what_was_not_answered_goes_again_at_once_without_being_asked_for() -> N
     assert [sent for _, sent in world.gateway.arrivals] == [id, id]
     assert world.found(id).state is State.SENT
     assert [event.what for event in world.found(id).history] == [What.UNANSWERED, What.REPEATED, What.SENT]
+
+
+BROKEN = Exchange(0.01, 0.01, Unanswered(reason="500", is_fault=True))
+
+
+def test_what_the_provider_has_though_it_broke_down_over_it_does_not_go_again() -> None:
+    world = world_of(BROKEN)
+    world.gateway.lookups = iter([Found(provider_id="theirs")])
+    (id,) = world.post()
+    world.start()
+    world.pass_time(5.0)
+    assert len(world.gateway.arrivals) == 1
+    assert world.found(id).provider_id == "theirs"
+
+
+@pytest.mark.parametrize("told", [NotFound(), LookupFailed(reason="500")])
+def test_what_it_does_not_list_or_cannot_tell_goes_again_at_once_as_the_same(told: LookupResult) -> None:
+    world = world_of(BROKEN)
+    world.gateway.lookups = repeat(told)
+    (id,) = world.post()
+    world.start()
+    world.pass_time(5.0)
+    first, second = world.arrival_times()
+    assert second - first < 2.0
+    assert (world.found(id).state, world.found(id).tried_since) == (State.SENT, pytest.approx(first - 0.01))
 
 
 def test_a_repeat_is_known_for_the_attempt_that_it_repeats() -> None:
