@@ -201,6 +201,18 @@ class IGateway(Interface):
         """
 
 
+class IBundler(Interface):
+    """A gateway whose provider takes several messages in one request, all of them or none."""
+
+    carries: int = Attribute("Recipients that one request may have, of all its messages together.")
+
+    async def send_together(messages: Sequence[Message], by: float = math.inf) -> Sequence[Outcome]:
+        """Ask the provider, once, to take ``messages``, all of one bundle; an outcome for each, in their order.
+
+        The same ones again are the same request, whatever their order. ``by`` is as in IGateway.send.
+        """
+
+
 class IThrottle(Interface):
     """Guards the rate that was agreed with the provider."""
 

@@ -28,7 +28,8 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     # To uncertain without sending: it was to be repeated where it may be already, and that cannot be done any more.
     State.QUEUED: frozenset({State.SENDING, State.SENT, State.UNCERTAIN, State.EXPIRED, State.CANCELED}),
     State.SENDING: frozenset({State.SENT, State.QUEUED, State.DEAD, State.UNCERTAIN}),
-    State.UNCERTAIN: frozenset({State.SENT, State.QUEUED, State.DEAD}),
+    # To sending without the queue: what went in one request goes again in the same one, and cannot wait for turns.
+    State.UNCERTAIN: frozenset({State.SENT, State.QUEUED, State.SENDING, State.DEAD}),
     State.SENT: frozenset({State.DELIVERED, State.UNDELIVERED}),
     State.DEAD: frozenset({State.QUEUED}),
     State.DELIVERED: frozenset(),

@@ -105,6 +105,9 @@ class Message:
     #: UTC epoch seconds; when the first of those attempts began that may all have been the same one: where a provider
     #: knows a repeat, they are. None once the provider surely does not have it, or is asked.
     tried_since: float | None = None
+    #: The name of the request in which its last attempt went with others (see core.bundle); empty: it went alone. While
+    #: it is queued: of one that was refused without a word of whom it was for, so that it goes alone now.
+    bundle: str = ""
     #: Whether the provider is asked for it before it is sent again: it broke down over it, and may not know a repeat.
     asks_first: bool = False
     sent_at: float | None = None  #: UTC epoch seconds; when the provider said that it took it
@@ -124,6 +127,11 @@ class Message:
     def line(self) -> tuple[Priority, str]:
         """The line in which it waits, see core.turns."""
         return self.priority, self.api_key
+
+    @property
+    def may_have_company(self) -> bool:
+        """Whether its next attempt may go together with others."""
+        return self.state is State.QUEUED and not self.is_repeat and not self.bundle
 
     @property
     def in_line_since(self) -> float:

@@ -42,6 +42,14 @@ class PartlyRefused:
 
 
 @attrs.frozen(kw_only=True)
+class Spared:
+    """The provider surely does not have the message: it refused the request, and perhaps not for this one's sake."""
+
+    reason: str  #: in the provider's words
+    goes_alone: bool  #: whether it did not say for which message: then each has to show for itself
+
+
+@attrs.frozen(kw_only=True)
 class Unanswered:
     """The provider may or may not have the message."""
 
@@ -59,7 +67,7 @@ class HeldOff:
     reason: str
 
 
-Outcome = Accepted | Postponed | Throttled | Refused | PartlyRefused | Unanswered | HeldOff
+Outcome = Accepted | Postponed | Throttled | Refused | PartlyRefused | Spared | Unanswered | HeldOff
 
 
 @attrs.frozen(kw_only=True)

@@ -22,6 +22,7 @@ from smsd.core.outcome import (
     PartlyRefused,
     Postponed,
     Refused,
+    Spared,
     Throttled,
     Unanswered,
 )
@@ -55,8 +56,11 @@ class Policy:
     doubt: Doubt = Doubt.RESEND
 
 
-def begin(message: Message, now: float, gateway: str) -> Message:
-    """The message as it must be on disk before the provider behind ``gateway`` is called at ``now``."""
+def begin(message: Message, now: float, gateway: str, bundle: str = "") -> Message:
+    """The message as it must be on disk before the provider behind ``gateway`` is called at ``now``.
+
+    ``bundle`` names the request if others go in it too (see core.bundle).
+    """
     return attrs.evolve(
         message,
         state=advance(message.state, State.SENDING),
@@ -65,6 +69,7 @@ def begin(message: Message, now: float, gateway: str) -> Message:
         attempts=message.attempts + 1,
         attempted_at=now,
         tried_since=now if message.tried_since is None else message.tried_since,
+        bundle=bundle,
     )
 
 
@@ -122,6 +127,11 @@ def repeat(message: Message, now: float, policy: Policy, draw: float) -> Message
     return _move(message, State.QUEUED, now, What.REPEATED, error=message.error, wait_s=wait_s)
 
 
+def forsake(message: Message) -> Message:
+    """An uncertain message that cannot go again in the request that it went in: it is asked for by itself."""
+    return _forsaken(message)
+
+
 def settle(message: Message, outcome: Outcome, now: float, policy: Policy, draw: float) -> Message:
     """The message after an attempt came to ``outcome`` at ``now``; ``draw`` is uniform in [0, 1).
 
@@ -134,15 +144,22 @@ def settle(message: Message, outcome: Outcome, now: float, policy: Policy, draw:
             return _sent(message, provider_id, now, What.SENT, sent_at=now)
         case Refused(reason=reason):
             return _move(message, State.DEAD, now, What.REFUSED, error=reason)
+        case Spared(reason=reason, goes_alone=goes_alone):
+            # The fault is another's: this try does not count against it.
+            spared = _move(message, State.QUEUED, now, What.POSTPONED, error=reason)
+            bundle = message.bundle if goes_alone else ""
+            return attrs.evolve(spared, attempts=message.attempts - 1, tried_since=None, bundle=bundle)
         case Unanswered(reason=reason, repeatable=repeatable):
             # Not even asked for before then: it cannot go again sooner.
-            after = _move(message, State.UNCERTAIN, now, What.UNANSWERED, error=reason, wait_s=outcome.retry_after_s)
+            wait_s = max(outcome.retry_after_s, _pause_s(message, now, policy))
+            after = _move(message, State.UNCERTAIN, now, What.UNANSWERED, error=reason, wait_s=wait_s)
             return attrs.evolve(after, asks_first=outcome.is_fault) if repeatable else _forsaken(after)
         case PartlyRefused(reasons=reasons):
             return _without(message, reasons, now)
         case Postponed() | Throttled() if message.tried_since != message.attempted_at:
             # This attempt was not taken, but an earlier one may have been: a repeat would be known for that.
-            return _move(message, State.UNCERTAIN, now, What.UNANSWERED, error=outcome.reason)
+            wait_s = _pause_s(message, now, policy)
+            return _move(message, State.UNCERTAIN, now, What.UNANSWERED, error=outcome.reason, wait_s=wait_s)
         case HeldOff() if message.tried_since != message.attempted_at:
             return _asked(message, now, outcome.reason)  # a person may take longer than a repeat is known
         case Postponed(reason=reason):
@@ -251,7 +268,16 @@ def _asked(message: Message, now: float, why: str) -> Message:
 
 
 def _forsaken(message: Message) -> Message:
-    return attrs.evolve(message, tried_since=None)
+    return attrs.evolve(message, tried_since=None, bundle="", asks_first=False)
+
+
+def _pause_s(message: Message, now: float, policy: Policy) -> float:
+    """How long what went together waits before it goes again: half as long as it has been tried already.
+
+    The same for all of them, whatever each has been through before: they have to be there at once.
+    """
+    since = now if message.tried_since is None else message.tried_since
+    return min(policy.backoff.cap_s, max(0.0, now - since) / 2) if message.bundle else 0.0
 
 
 def _without(message: Message, reasons: Sequence[tuple[Msisdn, str]], now: float) -> Message:
@@ -287,6 +313,7 @@ def _move(message: Message, state: State, now: float, what: What, *, error: str 
         is_held=False,
         attend_at=now if state is State.DEAD else None,
         asks_first=False,
+        bundle=message.bundle if state is State.UNCERTAIN else "",
         error=error,
         history=(*message.history, event)[-MAX_HISTORY:],
     )

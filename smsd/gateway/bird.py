@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from zope.interface import implementer
@@ -10,19 +10,21 @@ from zope.interface import implementer
 from smsd.core.address import Msisdn, Originator
 from smsd.core.message import Message
 from smsd.core.moment import moment
-from smsd.core.outcome import Found, LookupFailed, LookupResult, NotFound, Outcome, Postponed
+from smsd.core.outcome import Found, LookupFailed, LookupResult, NotFound, Outcome, Postponed, Spared
 from smsd.core.report import BadReport, Report
 from smsd.gateway.answers import Failure, outcome_of_failure, provider_id
-from smsd.gateway.bird_answers import outcome_of, words
+from smsd.gateway.bird_answers import outcomes_of, words
 from smsd.gateway.bird_events import item_report
 from smsd.gateway.bird_http import BirdClient, Reply
 from smsd.gateway.messagebird import CLOCKS_DIFFER_S, MAX_PAGES
 from smsd.gateway.pools import Closed, IGatewayReactor, Pools
-from smsd.ports import IGateway
+from smsd.ports import IBundler, IGateway
 
 #: Seconds for which a repeat goes out. Bird has named a day, and of late "roughly 3 hours" (bird.com, "Idempotency"):
 #: well within both, for a repeat that comes too late is a second SMS.
 REPEATABLE_S: Final = 7200.0
+#: Messages in a batch, each to one recipient: the SDK's ``SMSMessageBatchRequest``.
+MAX_BATCH: Final = 100
 #: Messages on a page of a lookup.
 PAGE: Final = 100
 #: Digits from which on a number is one of E.164, and not a short code of an operator's.
@@ -32,7 +34,7 @@ _BATCHES: Final = "/v1/sms/batches"
 _CLOSED: Final = "the gateway is closed"
 
 
-@implementer(IGateway)
+@implementer(IGateway, IBundler)
 class BirdGateway:
     """Sends through Bird with the API ``key``, in ``threads`` threads of its own.
 
@@ -42,6 +44,7 @@ class BirdGateway:
     """
 
     repeatable_s = REPEATABLE_S
+    carries = MAX_BATCH
 
     def __init__(
         self,
@@ -82,11 +85,17 @@ class BirdGateway:
         What has not begun ``by`` then (monotonic seconds) is postponed. To several recipients it is one batch, which
         Bird takes or refuses as a whole.
         """
-        try:
-            outcome: Outcome = await self._pools.send(self._send, message, by)
-        except Closed:
-            return Postponed(reason=_CLOSED)
-        return outcome
+        return (await self._sent([message], idempotency_key(message), by))[0]
+
+    async def send_together(self, messages: Sequence[Message], by: float = math.inf) -> Sequence[Outcome]:
+        """Ask Bird, once, to take ``messages``, one batch of all their recipients; an outcome for each, in their order.
+
+        They go in the order of their ids: under one key Bird takes only one body.
+        """
+        ordered = sorted(messages, key=lambda message: message.id)
+        outcomes = await self._sent(ordered, messages[0].bundle, by)
+        by_id = {message.id: outcome for message, outcome in zip(ordered, outcomes, strict=True)}
+        return [by_id[message.id] for message in messages]
 
     async def lookup(self, message: Message) -> LookupResult:
         """Look for ``message`` by our id in the metadata of what its first recipient got since it was first tried.
@@ -135,17 +144,26 @@ class BirdGateway:
             query = {**query, "starting_after": cursor}
         return LookupFailed(reason=f"the provider lists more than {MAX_PAGES * PAGE} messages")
 
+    async def _sent(self, messages: Sequence[Message], key: str, by: float) -> Sequence[Outcome]:
+        try:
+            outcomes: Sequence[Outcome] = await self._pools.send(self._send, messages, key, by)
+        except Closed:
+            return [Postponed(reason=_CLOSED)] * len(messages)
+        return outcomes
+
     # From here on in threads.
-    def _send(self, message: Message, by: float) -> Outcome:
+    def _send(self, messages: Sequence[Message], key: str, by: float) -> Sequence[Outcome]:
         if self._monotonic() >= by:
-            return outcome_of_failure(Failure.TOO_LATE)
-        to = message.remaining
-        orders = [self._order(message, recipient) for recipient in to]
-        path, body = (_MESSAGES, orders[0]) if len(to) == 1 else (_BATCHES, {"messages": orders})
-        reply = self._client.post(path, body, idempotency_key(message))
+            return [outcome_of_failure(Failure.TOO_LATE)] * len(messages)
+        orders = [self._order(message, recipient) for message in messages for recipient in message.remaining]
+        path, body = (_MESSAGES, orders[0]) if len(orders) == 1 else (_BATCHES, {"messages": orders})
+        reply = self._client.post(path, body, key)
+        if reply is Failure.UNWRITABLE and len(messages) > 1:
+            return [Spared(reason=reply.value, goes_alone=True)] * len(messages)
         if isinstance(reply, Failure):
-            return outcome_of_failure(reply)
-        return outcome_of(reply.answer(self._now()), to, self._hidden(message))
+            return [outcome_of_failure(reply)] * len(messages)
+        hidden = [word for message in messages for word in self._hidden(message)]
+        return outcomes_of(reply.answer(self._now()), [message.remaining for message in messages], hidden)
 
     def _order(self, message: Message, recipient: Msisdn) -> dict[str, Any]:
         """The same at every attempt: under one key Bird takes only one body."""

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Final, assert_never
 
 import attrs
 
 from smsd.core.address import Msisdn
-from smsd.core.outcome import Accepted, HeldOff, Outcome, PartlyRefused, Refused, Throttled, Unanswered
+from smsd.core.outcome import Accepted, HeldOff, Outcome, PartlyRefused, Refused, Spared, Throttled, Unanswered
 from smsd.gateway.answers import MAX_ERRORS, Meaning, provider_id, scrubbed
 
 #: By the error's ``type``, a closed list: bird.com/docs/errors, and the SDK's ``ErrorBodyType``. The older names first.
@@ -48,7 +49,7 @@ _IN_PROGRESS: Final = frozenset({"E01004", "RequestInProgress", "request_in_prog
 #: It is this recipient who wants nothing, whatever the status says.
 _OPTED_OUT: Final = re.compile(r"opted.?out|suppress|unsubscribed", re.IGNORECASE)
 #: ``messages[3].to``: which message of a batch is at fault.
-_ELEMENT: Final = re.compile(r"(?:messages)?[.\[]?([0-9]{1,3})\]?(?:\..*)?", re.ASCII)
+_ELEMENT: Final = re.compile(r"/?(?:messages)?[./\[]?([0-9]{1,3})\]?(?:[./].*)?", re.ASCII)
 
 
 @attrs.frozen(kw_only=True)
@@ -98,15 +99,21 @@ class BirdAnswer:
         )
 
 
-def outcome_of(answer: BirdAnswer, to: Sequence[Msisdn], hidden: Iterable[str] = ()) -> Outcome:
-    """What ``answer`` means for the message, whose request went ``to`` these recipients, in this order.
+def outcomes_of(answer: BirdAnswer, parts: Sequence[Sequence[Msisdn]], hidden: Iterable[str] = ()) -> Sequence[Outcome]:
+    """What ``answer`` means for each of the messages that its request was for, given to whom each went, in this order.
 
-    Its reason has none of the ``hidden`` words (key, text, numbers).
+    No reason has any of the ``hidden`` words (key, text, numbers).
     """
-    reason = words(answer, hidden)
-    match _meaning(answer):
-        case Meaning.TAKEN if len(answer.ids) == len(to):
-            return Accepted(provider_id=answer.ids[0])
+    meaning, ends = _meaning(answer), list(accumulate(map(len, parts)))
+    if meaning is Meaning.TAKEN and len(answer.ids) == ends[-1]:
+        return [Accepted(provider_id=answer.ids[end - len(part)]) for part, end in zip(parts, ends, strict=True)]
+    if meaning is Meaning.NEVER:
+        return _refused(answer, parts, hidden)
+    return [_outcome_of_all(answer, meaning, words(answer, hidden))] * len(parts)
+
+
+def _outcome_of_all(answer: BirdAnswer, meaning: Meaning, reason: str) -> Outcome:
+    match meaning:
         case Meaning.TAKEN | Meaning.DOUBT:
             repeatable = answer.status != 409 or _is_one_of(answer, _IN_PROGRESS)
             return Unanswered(
@@ -118,7 +125,7 @@ def outcome_of(answer: BirdAnswer, to: Sequence[Msisdn], hidden: Iterable[str] =
         case Meaning.SLOWER:
             return Throttled(reason=reason, retry_after_s=answer.retry_after_s)
         case Meaning.NEVER:
-            return _refused(answer, to, hidden) or Refused(reason=reason)
+            return Refused(reason=reason)
         case Meaning.HOLD:
             return HeldOff(reason=reason)
         case unknown:
@@ -147,14 +154,34 @@ def _is_one_of(answer: BirdAnswer, known: frozenset[str]) -> bool:
     return not known.isdisjoint({answer.type, answer.code, answer.name})
 
 
-def _refused(answer: BirdAnswer, to: Sequence[Msisdn], hidden: Iterable[str]) -> PartlyRefused | None:
-    """Whom the answer names; None if it names nobody, or there is but one."""
-    reasons: dict[Msisdn, str] = {}
+def _refused(answer: BirdAnswer, parts: Sequence[Sequence[Msisdn]], hidden: Iterable[str]) -> Sequence[Outcome]:
+    """Whom the answer names is refused, and the others spared; if it names nobody, each has to show for itself."""
+    reason, reasons = words(answer, hidden), _reasons(answer, hidden)
+    if len(parts) == 1 and len(parts[0]) == 1:
+        return [Refused(reason=reason)]
+    outcomes: list[Outcome] = []
+    start = 0
+    for part in parts:
+        places = range(start, start := start + len(part))
+        named = tuple((to, reasons[place]) for to, place in zip(part, places, strict=True) if place in reasons)
+        if named and len(part) > 1:
+            outcomes.append(PartlyRefused(reasons=named))
+        elif named:
+            outcomes.append(Refused(reason=named[0][1]))
+        else:
+            outcomes.append(Spared(reason=reason, goes_alone=True))
+    if all(isinstance(each, Spared) for each in outcomes):
+        return outcomes if len(parts) > 1 else [Refused(reason=reason)]
+    return [attrs.evolve(each, goes_alone=False) if isinstance(each, Spared) else each for each in outcomes]
+
+
+def _reasons(answer: BirdAnswer, hidden: Iterable[str]) -> Mapping[int, str]:
+    """Why each message of the request that the answer names is refused, by its place."""
+    reasons: dict[int, str] = {}
     for fault in answer.faults:
-        if fault.element is not None and fault.element < len(to):
-            alone = attrs.evolve(answer, faults=(fault,), doc_url="")
-            reasons.setdefault(to[fault.element], words(alone, hidden))
-    return PartlyRefused(reasons=tuple(reasons.items())) if reasons and len(to) > 1 else None
+        if fault.element is not None:
+            reasons.setdefault(fault.element, words(attrs.evolve(answer, faults=(fault,), doc_url=""), hidden))
+    return reasons
 
 
 def _faults(error: Mapping[str, Any]) -> Iterable[Fault]:

@@ -34,13 +34,15 @@ class Feeder:
         outbox: IOutbox,
         window: Window,
         rate: float,
+        fills: bool = False,
         clock: IReactorTime,
         now: Callable[[], float],
         reporter: IReporter,
     ) -> None:
+        """At ``rate`` requests a second; if it ``fills`` the window, one request may take all that is in it."""
         self._outbox = outbox
         self._window = window
-        self._ahead = min(SIZE, max(2, math.ceil(rate)))
+        self._ahead = SIZE if fills else min(SIZE, max(2, math.ceil(rate)))
         self._now = now
         self._reporter = reporter
         self._poll = LoopingCall(self.wake)

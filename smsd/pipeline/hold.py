@@ -9,7 +9,17 @@ from twisted.internet.interfaces import IReactorTime
 
 from smsd.core.message import What
 from smsd.core.notice import Notice
-from smsd.core.outcome import Accepted, HeldOff, Outcome, PartlyRefused, Postponed, Refused, Throttled, Unanswered
+from smsd.core.outcome import (
+    Accepted,
+    HeldOff,
+    Outcome,
+    PartlyRefused,
+    Postponed,
+    Refused,
+    Spared,
+    Throttled,
+    Unanswered,
+)
 from smsd.core.retry import Backoff
 from smsd.ports import IReporter
 
@@ -85,7 +95,7 @@ class Hold:
         The answer is whether a wait begins with it: one that was in flight when it closed only adds to what is known.
         """
         match outcome:
-            case Accepted() | Refused() | PartlyRefused():
+            case Accepted() | Refused() | PartlyRefused() | Spared():
                 self._in_a_row, self._failing_since = 0, math.inf
                 # One that was in flight tells nothing of the wait that was asked for, or of the key since.
                 if self.mood is Mood.FAILING or not self._was_in_flight(begun_at):

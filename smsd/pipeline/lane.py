@@ -1,6 +1,6 @@
 """One provider as the daemon uses it: the way to it, the rate agreed with it, and whether it takes anything."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -8,7 +8,7 @@ import attrs
 from smsd.core.message import Message
 from smsd.core.outcome import LookupFailed, Outcome, Throttled, Unanswered
 from smsd.pipeline.hold import Hold
-from smsd.ports import IGateway, IThrottle
+from smsd.ports import IBundler, IGateway, IThrottle
 
 #: Seconds a permit is held beyond its span when the request timed out: it may still arrive.
 LATE_S: Final = 10.0
@@ -22,6 +22,7 @@ class Lane:
     gateway: IGateway
     throttle: IThrottle
     hold: Hold
+    bundler: IBundler | None = None  #: the gateway once more, if its provider takes several messages in one request
     waiting: int = 0  #: sends that wait for a permit
     in_flight: int = 0  #: sends that have begun and are not settled; those that wait for a permit among them
 
@@ -32,6 +33,12 @@ class Lane:
     def lets_pass(self) -> bool:
         """Whether a send that has begun may call the provider now."""
         return self.hold.lets_start(self.in_flight - 1)
+
+    async def send(self, messages: Sequence[Message], by: float) -> Sequence[Outcome]:
+        """Ask the provider, once, to take ``messages``: one, or several of one bundle; see IGateway and IBundler."""
+        if len(messages) > 1 and self.bundler is not None:
+            return await self.bundler.send_together(messages, by)
+        return [await self.gateway.send(message, by) for message in messages]
 
     def answered(self, outcome: Outcome, permit: int, begun_at: float) -> None:
         """Learn from the outcome of the request that went out under ``permit`` at ``begun_at`` (monotonic seconds)."""

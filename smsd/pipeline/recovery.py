@@ -11,6 +11,7 @@ from smsd.core.message import Message
 from smsd.core.notice import of
 from smsd.core.outcome import Found, LookupFailed, LookupResult, NotFound
 from smsd.core.settle import Policy, clear_up, is_repeatable, repeat
+from smsd.pipeline.gathering import Gathering, Sending
 from smsd.pipeline.lane import Lane, gateway_of
 from smsd.pipeline.rounds import Rounds
 from smsd.ports import IOutbox, IReporter, Lease
@@ -18,7 +19,7 @@ from smsd.ports import IOutbox, IReporter, Lease
 #: Seconds between two looks for uncertain messages.
 POLL_S: Final = 0.5
 #: Messages leased in one look; they are asked for one after the other.
-BATCH: Final = 20
+BATCH: Final = 100
 
 
 class Recovery:
@@ -29,6 +30,7 @@ class Recovery:
         *,
         outbox: IOutbox,
         lanes: Mapping[str, Lane],
+        senders: Mapping[str, Sending],
         policy: Policy,
         wake: Callable[[], None],
         clock: IReactorTime,
@@ -36,7 +38,7 @@ class Recovery:
         draw: Callable[[], float],
         reporter: IReporter,
     ) -> None:
-        """``lanes`` go by their names; ``wake`` is called when a message is queued again."""
+        """``lanes`` and ``senders`` go by their names; ``wake`` is called when a message is queued again."""
         self._outbox = outbox
         self._lanes = lanes
         self._policy = policy
@@ -45,6 +47,7 @@ class Recovery:
         self._reporter = reporter
         self._clock = clock
         self._draw = draw
+        self._gathering = Gathering(outbox=outbox, lanes=lanes, senders=senders, policy=policy, clock=clock, now=now)
         self._rounds = Rounds(
             take=self._take,
             work=self._settle,
@@ -64,11 +67,17 @@ class Recovery:
     async def stop(self) -> None:
         """Break off the lookup under way, which may be long, and begin no other."""
         await self._rounds.stop()
+        await self._gathering.stop()
 
     async def _take(self) -> list[Lease]:
         # What is being sent by nobody was left by a sender that died: the process before this one, or another node.
         await self._outbox.recover(self._now())
-        return await self._outbox.lease(self._now(), BATCH, State.UNCERTAIN)
+        await self._gathering.go_on()
+        leases = await self._outbox.lease(self._now(), BATCH, State.UNCERTAIN)
+        for lease in leases:
+            if lease.message.bundle:
+                self._gathering.add(lease)
+        return [lease for lease in leases if not lease.message.bundle]
 
     async def _settle(self, lease: Lease) -> None:
         message, lane, now = lease.message, self._lanes.get(lease.message.gateway), self._now()

@@ -1,20 +1,23 @@
-"""Takes one leased message to the gateway and writes down what came of it."""
+"""Takes what is leased to the gateway, one request at a time, and writes down what came of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from smsd.core.bundle import bundle_name
 from smsd.core.errors import LeaseLost, SpoolUnavailable
 from smsd.core.lifecycle import State
 from smsd.core.message import Message, What
 from smsd.core.notice import Measure, Notice, Took, of, unmeasured
-from smsd.core.outcome import HeldOff, Throttled
+from smsd.core.outcome import HeldOff, Throttled, Unanswered
 from smsd.core.settle import Policy, begin, doubt, expire, settle
 from smsd.pipeline.lane import Lane
+from smsd.pipeline.together import together
 from smsd.ports import IOutbox, IReporter, Lease
 
 #: Seconds between two tries to write down an outcome.
@@ -33,17 +36,22 @@ class Sender:
         lane: Lane,
         policy: Policy,
         refill: Callable[[], None],
+        company: Callable[[Lease], Sequence[Lease]] = lambda lease: [lease],
         clock: IReactorTime,
         now: Callable[[], float],
         draw: Callable[[], float],
         reporter: IReporter,
         measure: Measure = unmeasured,
     ) -> None:
-        """``refill`` is called when a message is due again that goes before those in the window."""
+        """``refill`` is called when a message is due again that goes before those in the window.
+
+        ``company`` gives, of a lease whose turn has come, that lease and those that go in the same request.
+        """
         self._outbox = outbox
         self._lane = lane
         self._policy = policy
         self._refill = refill
+        self._company = company
         self._clock = clock
         self._now = now
         self._draw = draw
@@ -57,13 +65,14 @@ class Sender:
         """Whether its lane takes another message now."""
         return self._lane.takes_another()
 
-    def start(self, lease: Lease) -> None:
-        """Send ``lease``'s message in the background."""
+    def start(self, *leases: Lease) -> None:
+        """Send the messages of ``leases`` in the background, in one request: one, or all of one bundle."""
         self._lane.in_flight += 1
-        send = Deferred.fromCoroutine(self._send(lease))
+        send = Deferred.fromCoroutine(self._send(leases))
         # The outermost edge: a fault of ours must not stop the daemon. The message stays as it is on disk, at worst
         # sending, and is asked for at the next start.
-        _ = send.addErrback(lambda failure: self._log.failure("message {id}: send broke", failure, id=lease.message.id))
+        id = leases[0].message.id
+        _ = send.addErrback(lambda failure: self._log.failure("message {id}: send broke", failure, id=id))
         _ = send.addCallback(self._ended)
 
     async def drain(self) -> None:
@@ -78,29 +87,34 @@ class Sender:
         if self._drained is not None and not self._lane.in_flight:
             self._drained.callback(None)
 
-    async def _send(self, lease: Lease) -> None:
-        permit = await self._permit(lease)
+    async def _send(self, leases: Sequence[Lease]) -> None:
+        permit = await self._permit(leases)
         if permit is None:
             return
-        begun = None
+        begun: list[Lease] = []
         try:
-            begun = await self._begin(lease)
+            begun = await self._begin(leases)
         finally:
-            if begun is None:  # nothing went out, whatever the reason
+            if not begun:  # nothing went out, whatever the reason
                 self._lane.throttle.put_back(permit)
-        if begun is None:
+        if not begun:
             return
-        self._reporter.report(of(begun.message))
+        for each in begun:
+            self._reporter.report(of(each.message))
         begun_at = self._clock.seconds()
-        by = min(begun.until, self._lane.throttle.until(permit))
-        outcome = await self._lane.gateway.send(begun.message, by)
-        self._lane.answered(outcome, permit, begun_at)
+        by = min(self._lane.throttle.until(permit), *(each.until for each in begun))
+        outcomes = await self._lane.send([each.message for each in begun], by)
+        self._lane.answered(outcomes[0], permit, begun_at)  # a request is taken or not: of the others it says the same
         self._turn_back()
-        await self._settle(begun, settle(begun.message, outcome, self._now(), self._policy, self._draw()))
-        if isinstance(outcome, HeldOff | Throttled):
+        now, draw = self._now(), self._draw()
+        settled = [
+            settle(each.message, told, now, self._policy, draw) for each, told in zip(begun, outcomes, strict=True)
+        ]
+        await together(self._settle(each, after) for each, after in zip(begun, settled, strict=True))
+        if isinstance(outcomes[0], HeldOff | Throttled):
             self._refill()
 
-    async def _permit(self, lease: Lease) -> int | None:
+    async def _permit(self, leases: Sequence[Lease]) -> int | None:
         self._lane.waiting += 1
         asked_at = self._clock.seconds()
         self._taking = Deferred.fromCoroutine(self._lane.throttle.take())
@@ -109,7 +123,7 @@ class Sender:
             self._measure(Took.THROTTLE, self._clock.seconds() - asked_at)
             return permit
         except CancelledError:  # we are stopping, or all are held
-            await self._outbox.release(lease)
+            await self._release(leases)
             return None
         finally:
             self._taking = None
@@ -121,29 +135,57 @@ class Sender:
         if self._taking is not None and not self._lane.lets_pass():
             self._taking.cancel()
 
-    async def _begin(self, lease: Lease) -> Lease | None:
-        now = self._now()
+    async def _begin(self, leases: Sequence[Lease]) -> list[Lease]:
+        """Write down that ``leases``, and what goes with them, are sent; the answer is those that are."""
         if not self._lane.lets_pass():  # closed while we waited for the permit
-            await self._outbox.release(lease)
-            return None
-        step = self._step(lease.message, now)
+            await self._release(leases)
+            return []
+        if len(leases) == 1 and not self._lane.hold.reason:  # else it is a probe, and goes alone
+            leases = self._company(leases[0])
+        now = self._now()
+        steps = self._named([self._step(each.message, now) for each in leases], now)
+        pairs = zip(leases, steps, strict=True)
+        written = await together(self._write(lease, step) for lease, step in pairs)
+        begun = [each for each in written if each is not None and each.message.state is State.SENDING]
+        if leases[0].message.state is State.UNCERTAIN and len(begun) < len(leases):
+            # Fewer of them would be another request, of which the provider knows nothing.
+            unanswered = Unanswered(reason=begun[0].message.error if begun else "", repeatable=False)
+            settled = [settle(each.message, unanswered, now, self._policy, 0.0) for each in begun]
+            await together(self._settle(each, after) for each, after in zip(begun, settled, strict=True))
+            return []
+        return begun
+
+    async def _write(self, lease: Lease, step: Message) -> Lease | None:
         try:
             written = await self._outbox.store(lease, step)
         except LeaseLost:
             return None  # canceled while it waited in the window
         except SpoolUnavailable as error:
-            self._reporter.report(Notice(what=What.FAULT, at=now, message=lease.message, detail=str(error)))
+            self._reporter.report(Notice(what=What.FAULT, at=self._now(), message=lease.message, detail=str(error)))
             await self._outbox.release(lease)
             return None
-        if step.state is State.SENDING:
-            return written
-        self._reporter.report(of(written.message))
-        return None
+        if step.state is not State.SENDING:
+            self._reporter.report(of(written.message))
+        return written
+
+    async def _release(self, leases: Sequence[Lease]) -> None:
+        for lease in leases:
+            await self._outbox.release(lease)
 
     def _step(self, message: Message, now: float) -> Message:
         if message.is_repeat and message.gateway != self._lane.name:
             return doubt(message, now)  # the other gateway may have it
+        if message.state is State.UNCERTAIN:
+            return begin(message, now, self._lane.name, message.bundle)
         return expire(message, now) if message.is_stale(now) else begin(message, now, self._lane.name)
+
+    def _named(self, steps: list[Message], now: float) -> list[Message]:
+        """``steps``, with the name of their request in those that begin to go together."""
+        going = {step.id for step in steps if step.state is State.SENDING and not step.bundle}
+        if len(going) < 2:
+            return steps
+        bundle = bundle_name(going, now)
+        return [attrs.evolve(step, bundle=bundle) if step.id in going else step for step in steps]
 
     async def _settle(self, lease: Lease, after: Message) -> None:
         while True:

@@ -40,6 +40,7 @@ LIFE: Final = (
     "attempts",
     "attempted_at",
     "tried_since",
+    "bundle",
     "asks_first",
     "sent_at",
     "provider_id",
@@ -107,6 +108,7 @@ def life(message: Message) -> Row:
         message.attempts,
         message.attempted_at,
         message.tried_since,
+        message.bundle,
         int(message.asks_first),
         message.sent_at,
         message.provider_id,
@@ -123,8 +125,8 @@ def from_row(row: Sequence[Any]) -> Message:
     """The message in ``row``, which holds the values of FIELDS. Raises ValueError if a newer smsd has written it."""
     form, id, recipients, originator, body, coding, segments, api_key, accepted_at, *more = row
     priority, batch, reference, callback_url, category, valid_until, state, changed_at, *last = more
-    not_before, gateway, attempts, attempted_at, tried_since, asks_first, sent_at, provider_id, *rest = last
-    deliveries, attend_at, is_held, error, history = rest
+    not_before, gateway, attempts, attempted_at, tried_since, bundle, asks_first, sent_at, *rest = last
+    provider_id, deliveries, attend_at, is_held, error, history = rest
     if form != FORM:
         raise ValueError(f"this smsd reads form {FORM} of a stored message, not {form}")
     return Message(
@@ -149,6 +151,7 @@ def from_row(row: Sequence[Any]) -> Message:
         attempts=attempts,
         attempted_at=attempted_at,
         tried_since=tried_since,
+        bundle=bundle,
         asks_first=bool(asks_first),
         sent_at=sent_at,
         provider_id=provider_id,

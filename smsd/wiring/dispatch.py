@@ -14,6 +14,7 @@ from smsd.core.retry import Backoff
 from smsd.core.settle import Policy
 from smsd.pipeline.archiving import Archiving
 from smsd.pipeline.asking import Asking
+from smsd.pipeline.company import company
 from smsd.pipeline.failover import Failover, Way
 from smsd.pipeline.feeder import Feeder
 from smsd.pipeline.outage import Outage
@@ -54,34 +55,31 @@ class Dispatch:
         policy = Policy(backoff=backoff, attempts=settings.attempts, grace_s=settings.grace, doubt=settings.uncertain)
         told: Mapping[str, Any] = {"clock": reactor, "now": now, "reporter": reporter}
         window = Window()
-        self._feeder = Feeder(outbox=store, window=window, rate=rate, **told)
+        self._feeder = Feeder(outbox=store, window=window, rate=rate, fills=settings.coalesce, **told)
         self.wake = self._feeder.wake
         self._clock = reactor
         self._outage = None
         if settings.stale:
             can_send, give_back = (lambda: not self.trouble), self._feeder.give_back
             self._outage = Outage(outbox=store, stale_s=settings.stale, can_send=can_send, give_back=give_back, **told)
-        ways = [
-            Way(
+        sending = {"outbox": store, "policy": policy, "draw": draw, **told}
+        senders = {
+            lane.name: Sender(
                 lane=lane,
-                sender=Sender(
-                    outbox=store,
-                    lane=lane,
-                    policy=policy,
-                    refill=self._feeder.refill,
-                    draw=draw,
-                    measure=measure,
-                    **told,
-                ),
+                refill=self._feeder.refill,
+                company=company(lane, window=window, of_all=settings.coalesce, wake=self.wake),
+                measure=measure,
+                **sending,
             )
             for lane in providers.used
-        ]
+        }
+        ways = [Way(lane=lane, sender=senders[lane.name]) for lane in providers.used]
         self._sender = Failover(ways=ways, after_s=settings.failover)
         self._providers = providers
         self._pacer = Pacer(rate=rate, window=window, sender=self._sender, wake=self.wake, clock=reactor)
         lanes = providers.lanes
         self._rounds: list[Recovery | Asking | Archiving] = [
-            Recovery(outbox=store, lanes=lanes, policy=policy, wake=self.wake, draw=draw, **told),
+            Recovery(lanes=lanes, senders=senders, wake=self.wake, **sending),
             Asking(outbox=store, ledger=store, lanes=lanes, **told),
         ]
         if archive is not None:

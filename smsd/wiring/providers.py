@@ -1,6 +1,6 @@
 """Puts the lanes to the providers together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from smsd.core.retry import Backoff
@@ -8,7 +8,7 @@ from smsd.gateway.messagebird import MessageBirdGateway
 from smsd.pipeline.hold import Hold
 from smsd.pipeline.lane import Lane
 from smsd.pipeline.throttle import PermitThrottle
-from smsd.ports import IReporter
+from smsd.ports import IBundler, IReporter
 from smsd.settings import SANDBOX_KEY, Settings
 from smsd.settings.types import PostgresSpoolUrl
 from smsd.wiring.extras import extra
@@ -40,15 +40,16 @@ class Providers:
         throttles = {name: _throttle(name, settings, reactor) for name in known if known[name] or name in used}
         self._gateways: dict[str, Any] = {}
         self._throttles = throttles
-        self.lanes: Mapping[str, Lane] = {
-            name: Lane(
+        self.lanes: dict[str, Lane] = {}
+        for name, throttle in throttles.items():
+            gateway = self._made(name, settings, url, threads=throttle.permits, reactor=reactor, now=now)
+            self.lanes[name] = Lane(
                 name=name,
-                gateway=self._made(name, settings, url, threads=throttles[name].permits, reactor=reactor, now=now),
-                throttle=throttles[name],
+                gateway=gateway,
+                bundler=gateway if IBundler.providedBy(gateway) else None,
+                throttle=throttle,
                 hold=Hold(backoff=probing, gateway=name, clock=reactor, now=now, reporter=reporter),
             )
-            for name in throttles
-        }
         self.used = [self.lanes[name] for name in used]
 
     def start(self) -> None:

@@ -67,6 +67,7 @@ class Node:
         self.recovery = Recovery(
             outbox=self.spool,
             lanes={lane.name: lane},
+            senders={lane.name: sender},
             policy=policy,
             wake=self.feeder.wake,
             draw=random.random,

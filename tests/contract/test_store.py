@@ -32,6 +32,7 @@ async def test_the_settled_message_is_the_one_that_is_found(spool, sms, now):
         attempts=1,
         attempted_at=now + 0.1,
         tried_since=now + 1 / 30,
+        bundle="b1",
         asks_first=True,
         sent_at=now + 0.2,
         provider_id="p1",

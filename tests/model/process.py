@@ -65,7 +65,8 @@ class Process:
         wake, draw = self.feeder.wake, lambda: 0.5
         sender = Sender(outbox=seam, lane=lane, policy=POLICY, refill=self.feeder.refill, draw=draw, **told)
         pacer = Pacer(rate=RATE, window=window, sender=sender, wake=wake, clock=clock)
-        recovery = Recovery(outbox=seam, lanes={lane.name: lane}, policy=POLICY, wake=wake, draw=draw, **told)
+        by_name: dict[str, Any] = {"lanes": {lane.name: lane}, "senders": {lane.name: sender}}
+        recovery = Recovery(outbox=seam, policy=POLICY, wake=wake, draw=draw, **by_name, **told)
         asked: dict[str, Any] = {"ledger": seam, "now": clock.seconds, "reporter": self.notebook}
         self.operations = Operations(wake=wake, **asked)
         self.reports = Reports(clock=clock, **asked)

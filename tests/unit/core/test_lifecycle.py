@@ -135,6 +135,7 @@ MADE_BY = {
     (State.SENDING, State.UNCERTAIN): ["unanswered", "abandon"],
     (State.UNCERTAIN, State.SENT): ["found"],
     (State.UNCERTAIN, State.QUEUED): ["not found", "cannot be told"],
+    (State.UNCERTAIN, State.SENDING): ["begin"],
     (State.UNCERTAIN, State.DEAD): ["out of tries and not found"],
     (State.DEAD, State.QUEUED): ["revive"],
 }

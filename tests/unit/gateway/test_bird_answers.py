@@ -1,15 +1,22 @@
 """Every answer of Bird's means one thing for the message."""
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from smsd.core.address import Msisdn
-from smsd.core.outcome import Accepted, HeldOff, Outcome, PartlyRefused, Refused, Throttled, Unanswered
-from smsd.gateway.bird_answers import BirdAnswer, Fault, outcome_of, words
+from smsd.core.outcome import Accepted, HeldOff, Outcome, PartlyRefused, Refused, Spared, Throttled, Unanswered
+from smsd.gateway.bird_answers import BirdAnswer, Fault, outcomes_of, words
 
 ANN, BOB, EVE = Msisdn("31612345001"), Msisdn("31612345002"), Msisdn("31612345666")
 ONE, THREE = (ANN,), (ANN, BOB, EVE)
+
+
+def outcome_of(answer: BirdAnswer, to: tuple[Msisdn, ...], hidden: Iterable[str] = ()) -> Outcome:
+    (outcome,) = outcomes_of(answer, [to], hidden)
+    return outcome
 
 
 def told(status: int, to: tuple[Msisdn, ...] = ONE, **error: object) -> Outcome:
@@ -152,3 +159,31 @@ JSON = st.recursive(
 def test_whatever_comes_back_is_an_outcome(status: int, body: object) -> None:
     outcome = outcome_of(BirdAnswer.parse(status, body), THREE)
     assert status // 100 in (2, 5, 1) or not isinstance(outcome, Accepted)
+
+
+def test_of_a_request_for_several_messages_each_has_its_part_of_the_answer() -> None:
+    items = [{"id": id} for id in "abcd"]
+    outcomes = outcomes_of(BirdAnswer.parse(202, {"data": items}), [(ANN,), (BOB, EVE), (ANN,)])
+    assert outcomes == [Accepted(provider_id=id) for id in "abd"]
+
+
+@pytest.mark.parametrize("items", [[], [{"id": "a"}], [{"id": "a"}, {}], [{"id": id} for id in "abc"]])
+def test_an_answer_for_another_number_of_messages_is_none(items: list[dict[str, str]]) -> None:
+    outcomes = outcomes_of(BirdAnswer.parse(202, {"data": items}), [(ANN,), (BOB,)])
+    assert {type(each) for each in outcomes} == {Unanswered}
+
+
+@pytest.mark.parametrize("param", ["messages[1].to", "messages[1]", "messages.1.to", "/messages/1/to", "[1].to"])
+def test_a_message_is_named_in_any_of_the_ways_there_are(param: str) -> None:
+    answer = BirdAnswer.parse(422, {"type": "invalid_recipient", "message": "no phone", "param": param})
+    spared, refused = outcomes_of(answer, [(ANN,), (BOB,)])
+    assert isinstance(refused, Refused)
+    assert spared == Spared(reason=words(answer), goes_alone=False)
+
+
+@pytest.mark.parametrize("error", [{}, {"param": "category"}, {"param": "messages[7].to", "message": "no phone"}])
+def test_when_no_message_is_named_each_goes_alone_and_one_alone_is_refused(error: dict[str, str]) -> None:
+    answer = BirdAnswer.parse(422, {"error": error})
+    outcomes = outcomes_of(answer, [(ANN,), (BOB, EVE)])
+    assert all(isinstance(each, Spared) and each.goes_alone for each in outcomes)
+    assert {type(each) for part in [(ANN,), (BOB, EVE)] for each in outcomes_of(answer, [part])} == {Refused}

@@ -43,7 +43,15 @@ class TwoWays(World):
         self.failover = Failover(ways=ways, after_s=AFTER_S)
         self.pacer = Pacer(rate=rate, window=self.window, sender=self.failover, wake=wake, clock=clock)
         lanes = {each.name: each for each in (self.lane, lane)}
-        self.recovery = Recovery(outbox=self.spool, lanes=lanes, policy=policy, wake=wake, draw=lambda: 0.5, **told)
+        self.recovery = Recovery(
+            outbox=self.spool,
+            lanes=lanes,
+            senders={way.lane.name: way.sender for way in ways},
+            policy=policy,
+            wake=wake,
+            draw=lambda: 0.5,
+            **told,
+        )
 
     def by_first(self) -> list[str]:
         return [id for _, id in self.gateway.arrivals]

@@ -1,7 +1,7 @@
 """A sending half on a pumped clock, with a provider whose delays are given."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import cycle
 
 import attrs
@@ -17,6 +17,7 @@ from smsd.core.report import Report
 from smsd.core.retry import Backoff
 from smsd.core.settle import Policy
 from smsd.pipeline.asking import Asking
+from smsd.pipeline.company import company
 from smsd.pipeline.feeder import Feeder
 from smsd.pipeline.hold import Hold
 from smsd.pipeline.lane import Lane
@@ -25,7 +26,7 @@ from smsd.pipeline.recovery import Recovery
 from smsd.pipeline.sender import Sender
 from smsd.pipeline.throttle import PermitThrottle
 from smsd.pipeline.window import Window
-from smsd.ports import IGateway, IReporter
+from smsd.ports import IBundler, IGateway, IReporter
 from smsd.spool.memory import MemorySpool
 from tests.messages import ROOM, message
 
@@ -50,15 +51,18 @@ class Exchange:
     outcome: Outcome = attrs.field(factory=lambda: Accepted(provider_id="p"))
 
 
-@implementer(IGateway)
+@implementer(IGateway, IBundler)
 class TimedGateway:
     """A provider at a distance, on the clock of the test."""
+
+    carries = 100
 
     def __init__(self, clock: Clock, exchanges: Iterable[Exchange]) -> None:
         self.repeatable_s = 0.0
         self._clock = clock
         self._exchanges: Iterator[Exchange] = cycle(exchanges)
         self.arrivals: list[tuple[float, str]] = []
+        self.bundles: list[tuple[str, list[str]]] = []  # by name, with the ids in the order that they came in
         self.always: dict[str, Outcome] = {}  # what some messages come to, whichever exchange is theirs
         self.lookup_s = 0.0  # seconds that a lookup takes
         self.lookups: Iterator[LookupResult] = cycle([NotFound()])
@@ -66,11 +70,19 @@ class TimedGateway:
         self.tellings: Iterator[tuple[Report, ...] | LookupFailed] = cycle([()])
 
     async def send(self, message: Message, by: float = math.inf) -> Outcome:
+        return self.always.get(message.id, await self._request(message))
+
+    async def _request(self, message: Message) -> Outcome:
         exchange = next(self._exchanges)
         await deferLater(self._clock, exchange.there_s)
         self.arrivals.append((self._clock.seconds(), message.id))
         await deferLater(self._clock, exchange.back_s)
-        return self.always.get(message.id, exchange.outcome)
+        return exchange.outcome
+
+    async def send_together(self, messages: Sequence[Message], by: float = math.inf) -> Sequence[Outcome]:
+        self.bundles.append((messages[0].bundle, [message.id for message in messages]))
+        outcome = await self._request(messages[0])
+        return [self.always.get(message.id, outcome) for message in messages]
 
     async def lookup(self, message: Message) -> LookupResult:
         await deferLater(self._clock, self.lookup_s)
@@ -86,8 +98,16 @@ class World:
     """The sending half of the daemon over the memory engine."""
 
     def __init__(
-        self, *, rate: float, exchanges: Iterable[Exchange], attempts: int = 0, spool: MemorySpool | None = None
+        self,
+        *,
+        rate: float,
+        exchanges: Iterable[Exchange],
+        attempts: int = 0,
+        spool: MemorySpool | None = None,
+        bundles: bool = False,
+        coalesces: bool = False,
     ) -> None:
+        """The provider takes several in one request if it ``bundles``; all that wait go so if it ``coalesces``."""
         self.clock = clock = Clock()
         self.spool = spool or MemorySpool(limit=1_000_000)
         self.spool.open()
@@ -99,14 +119,32 @@ class World:
         self.hold = Hold(backoff=policy.backoff, **told)
         self.throttle = PermitThrottle(rate=rate, clock=clock)
         self.window = Window()
-        self.lane = lane = Lane(name="test", gateway=self.gateway, throttle=self.throttle, hold=self.hold)
-        self.feeder = Feeder(outbox=self.spool, window=self.window, rate=rate, **told)
-        refill = self.feeder.refill
-        self.sender = Sender(outbox=self.spool, lane=lane, policy=policy, refill=refill, draw=lambda: 0.5, **told)
-        wake = self.feeder.wake
+        bundler = self.gateway if bundles or coalesces else None
+        self.lane = lane = Lane(
+            name="test", gateway=self.gateway, bundler=bundler, throttle=self.throttle, hold=self.hold
+        )
+        self.feeder = Feeder(outbox=self.spool, window=self.window, rate=rate, fills=coalesces, **told)
+        refill, wake = self.feeder.refill, self.feeder.wake
+        self.sender = Sender(
+            outbox=self.spool,
+            lane=lane,
+            policy=policy,
+            refill=refill,
+            company=company(lane, window=self.window, of_all=coalesces, wake=wake),
+            draw=lambda: 0.5,
+            **told,
+        )
         self.pacer = Pacer(rate=rate, window=self.window, sender=self.sender, wake=wake, clock=clock)
         lanes = {lane.name: lane}
-        self.recovery = Recovery(outbox=self.spool, lanes=lanes, policy=policy, wake=wake, draw=lambda: 0.5, **told)
+        self.recovery = Recovery(
+            outbox=self.spool,
+            lanes=lanes,
+            senders={lane.name: self.sender},
+            policy=policy,
+            wake=wake,
+            draw=lambda: 0.5,
+            **told,
+        )
         self.asking = Asking(outbox=self.spool, ledger=self.spool, lanes=lanes, **told)
         self._count = 0
 
