@@ -95,7 +95,7 @@ class DaemonProcess:
         return await treq.get(self.url + path, headers={"X-API-Key": KEY}, pool=self._pool, reactor=reactor)
 
     async def post(self, body: Any = SMS, **headers: str) -> Any:
-        """POST ``body`` to /sms; a dict is sent as JSON."""
+        """POST ``body`` to /sms; what is not octets is sent as JSON."""
         kind = {"data": body} if isinstance(body, bytes) else {"json": body}
         all_headers = {"X-API-Key": KEY, "Content-Type": "application/json"} | {
             name.replace("_", "-"): value for name, value in headers.items()
@@ -109,6 +109,14 @@ class DaemonProcess:
         assert response.code == 200, answer
         id: str = answer["id"]
         return id
+
+    async def accepted_all(self, count: int) -> list[str]:
+        """POST ``count`` SMS in one request that must be taken; their ids."""
+        response = await self.post([SMS | {"reference": f"n{number}"} for number in range(count)])
+        answer = await response.json()
+        assert response.code == 200, answer
+        ids: list[str] = answer["ids"]
+        return ids
 
     async def shown(self, id: str) -> dict[str, Any]:
         """GET /sms/ID."""

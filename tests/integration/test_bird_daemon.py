@@ -31,7 +31,7 @@ def moved(server: Any, bird: BirdProvider, gateway: str = "bird") -> None:
 async def test_what_was_taken_under_one_gateway_goes_out_under_the_other_once(
     daemon: Any, provider: Any, bird: BirdProvider
 ) -> None:
-    bird.script.extend(["cut", "500", "422"])
+    bird.script.extend(["cut", "works", "500", "broken", "422"])
     server = daemon(rate="1", grace="0.5", retry_base="0.2")
     await server.start()
     ids = [await server.accepted(reference=f"n{n}") for n in range(6)]
@@ -48,7 +48,7 @@ async def test_what_was_taken_under_one_gateway_goes_out_under_the_other_once(
         return (await states()) == Counter(sent=5, dead=1)
 
     await until(is_settled, "all are settled")
-    assert len(bird.stored) == 6 - 1 - len(gone)
+    assert len(set(bird.references())) == len(bird.references()) == 6 - 1 - len(gone)
     [dead] = [shown for id in ids if (shown := await server.shown(id))["state"] == "dead"]
     assert "That is no number of a phone." in dead["error"]
 
@@ -66,3 +66,56 @@ async def test_the_second_takes_over_while_the_first_is_away(daemon: Any, bird: 
         return all([(await server.shown(id))["state"] == "sent" for id in ids])
 
     await until(are_sent, "all are sent")
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_waits_goes_in_one_request_and_after_a_kill_as_the_same_one(daemon: Any, bird: BirdProvider) -> None:
+    server = daemon(coalesce="yes", timeout="60", grace="0.5")
+    moved(server, bird)
+    server.environment |= {"SMSD_RATE": "1"}
+    await server.start()
+    bird.script.append("withheld")
+    ids = await server.accepted_all(40)
+    await until(lambda: len(bird.stored) > 1, "a request with several arrives")
+    await server.kill()
+    taken = bird.references()
+    await server.start()
+
+    async def are_sent() -> bool:
+        return all([(await server.shown(id))["state"] == "sent" for id in ids])
+
+    await until(are_sent, "all are sent")
+    assert sorted(bird.references()) == sorted(ids)
+    again = [key for _, key, _ in bird.arrived].count(bird.arrived[0][1])
+    assert (len(taken) > 1, again) == (True, 2)
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_that_is_refused_does_not_take_down_those_beside_it(daemon: Any, bird: BirdProvider) -> None:
+    server = daemon(coalesce="yes")
+    moved(server, bird)
+    bird.script.append("422")
+    await server.start()
+    ids = await server.accepted_all(20)
+
+    async def is_settled() -> bool:
+        return Counter([(await server.shown(id))["state"] for id in ids]) == Counter(sent=19, dead=1)
+
+    await until(is_settled, "all are settled")
+    [dead] = [shown for id in ids if (shown := await server.shown(id))["state"] == "dead"]
+    assert "That is no number of a phone." in dead["error"]
+    assert sorted([*bird.references(), dead["id"]]) == sorted(ids)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_broadcast_goes_a_hundred_in_a_request(daemon: Any, bird: BirdProvider) -> None:
+    server = daemon()
+    moved(server, bird)
+    await server.start()
+    numbers = [str(31612000000 + number) for number in range(250)]
+    response = await server.post({"recipients": numbers, "originator": "MB", "message": "all", "category": "service"})
+    assert response.code == 200
+    await until(lambda: len(bird.stored) == 250, "all are taken")
+    assert sorted(each["to"] for each in bird.stored) == [f"+{number}" for number in numbers]
+    assert {each["category"] for each in bird.stored} == {"service"}
+    assert len(bird.arrived) == 3
