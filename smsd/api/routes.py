@@ -1,6 +1,7 @@
 """The HTTP routes of smsd."""
 
 from collections.abc import Callable, Coroutine
+from functools import cached_property
 from typing import Any
 
 from klein import Klein
@@ -45,7 +46,6 @@ class Api:
         """``render`` gives content type and body of the metrics for an ``Accept``."""
         self._door = door
         self._held = Held(operations)
-        self._manual = Manual()
         self._arrivals = arrivals
         self._queue = queue
         self._ledger = ledger
@@ -148,6 +148,10 @@ class Api:
         accept = request.requestHeaders.getRawHeaders(b"accept", [b""])[0].decode("latin-1")
         content_type, body = await self._render(accept)
         return _written(request, content_type, body)
+
+    @cached_property
+    def _manual(self) -> Manual:
+        return Manual()  # takes as long as ten requests, and memory, so only once somebody wants to read it
 
     @app.route("/openapi.json", methods=["GET"])
     def get_openapi(self, request: IRequest) -> bytes:

@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from smsd.api.validation import InvalidBody, SmsBody
 
@@ -62,3 +63,7 @@ def test_a_category_that_is_unknown_is_told_with_the_known_ones() -> None:
     rule = "Must be one of transactional, marketing, authentication, service"
     assert problems({**SMS, "category": "spam"}) == [("/category", f"'category' field 'spam' is invalid: '{rule}'")]
     assert problems({**SMS, "category": None}) == [("/category", f"'category' field 'null' is invalid: '{rule}'")]
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(SmsBody().schema)
