@@ -16,7 +16,12 @@ class Standing:
     depth: Mapping[tuple[State, Priority], int]  #: messages; what is missing is 0
     in_line: Counts  #: messages whose turn may come now
     recipients: int  #: of all that are queued
-    oldest: float | None  #: UTC epoch seconds; since when the first of those in line is there; None when none is
+    firsts: Mapping[Priority, float]  #: UTC epoch seconds; since when the first in line of each is there, if one is
+
+    @property
+    def oldest(self) -> float | None:
+        """Since when (UTC epoch seconds) the first of all in line is there; None when none is."""
+        return min(self.firsts.values(), default=None)
 
     @property
     def states(self) -> dict[State, int]:

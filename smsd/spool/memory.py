@@ -148,12 +148,16 @@ class MemorySpool:
         self._check_ready()
         everything = [*self._open.values(), *self._closed.values()]
         waiting = [each for each in everything if each.state is State.QUEUED]
-        since = [each.in_line_since for each in waiting if is_ready(each)]
+        ready = [each for each in waiting if is_ready(each)]
+        firsts = {
+            priority: min(each.in_line_since for each in ready if each.priority is priority)
+            for priority in {each.priority for each in ready}
+        }
         return Standing(
             depth=Counter((each.state, each.priority) for each in everything),
-            in_line=Counter((each.priority, each.api_key) for each in waiting if is_ready(each)),
+            in_line=Counter((each.priority, each.api_key) for each in ready),
             recipients=sum(len(each.recipients) for each in waiting),
-            oldest=min(since, default=None),
+            firsts=firsts,
         )
 
     async def find(self, id: str) -> Message:

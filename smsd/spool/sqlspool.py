@@ -120,8 +120,8 @@ class SqlSpool(ABC):
     async def standing(self) -> Standing:
         """How much there is, as of the last commit. Raises SpoolUnavailable."""
         tally = await self._tally()
-        oldest = await self._read(self._reading.oldest, list(tally.in_line))
-        return Standing(depth=tally.depth, in_line=tally.in_line, recipients=tally.recipients, oldest=oldest)
+        firsts = await self._read(self._reading.firsts, list(tally.in_line))
+        return Standing(depth=tally.depth, in_line=tally.in_line, recipients=tally.recipients, firsts=firsts)
 
     async def find(self, id: str) -> Message:
         """The message ``id`` as it is stored. Raises UnknownMessage and SpoolUnavailable."""

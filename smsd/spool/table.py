@@ -1,5 +1,6 @@
 """Reads and writes messages in the table ``message``."""
 
+import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -170,11 +171,15 @@ class Table(ABC):
         rows = self._connection.execute(self._spoken(sql), {"at": at, "limit": limit, **more}).fetchall()
         return [(Priority(priority), api_key) for priority, api_key in rows]
 
-    def oldest(self, lines: Iterable[tuple[Priority, str]]) -> float | None:
-        """Since when (UTC epoch seconds) the first of all in ``lines`` is in line; None when none is."""
+    def firsts(self, lines: Iterable[tuple[Priority, str]]) -> dict[Priority, float]:
+        """Since when (UTC epoch seconds) the first of each priority in ``lines`` is in line, where one is."""
         sql = f"SELECT changed_at, not_before FROM message WHERE {IN_LINE} ORDER BY seq LIMIT 1"
-        firsts = [self._connection.execute(sql, (int(priority), key)).fetchone() for priority, key in lines]
-        return min((max(first) for first in firsts if first is not None), default=None)
+        firsts: dict[Priority, float] = {}
+        for priority, key in lines:
+            first = self._connection.execute(sql, (int(priority), key)).fetchone()
+            if first is not None:
+                firsts[priority] = min(max(first), firsts.get(priority, math.inf))
+        return firsts
 
     def before(self, message: Message) -> int | None:
         """How many in the line of ``message`` are before it; None if it is not in line."""

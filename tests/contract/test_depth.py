@@ -6,6 +6,7 @@ from pytest_twisted import ensureDeferred
 
 from smsd.core.errors import LeaseLost
 from smsd.core.lifecycle import State
+from smsd.core.message import Priority
 from tests.messages import ROOM
 
 
@@ -47,3 +48,17 @@ async def test_what_was_answered_is_not_changed_by_what_follows(spool, sms):
     before = (await spool.standing()).states
     await spool.append([sms()], ROOM)
     assert before == only()
+
+
+@ensureDeferred
+async def test_since_when_the_first_of_each_priority_is_in_line_is_known(spool, sms, now):
+    low = {"priority": Priority.LOW}
+    waiting = [
+        sms(not_before=now - 30, changed_at=now - 30),
+        sms(),
+        sms(not_before=now - 10, changed_at=now - 10, **low),
+    ]
+    await spool.append([*waiting, sms(not_before=now + 60, **low)], ROOM)
+    standing = await spool.standing()
+    assert standing.firsts == {Priority.NORMAL: now - 30, Priority.LOW: now - 10}
+    assert standing.oldest == now - 30
