@@ -1,7 +1,7 @@
 """The seams of smsd: what each half needs from the world, on one page."""
 
 import math
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 
 import attrs
 from zope.interface import Attribute, Interface
@@ -9,6 +9,7 @@ from zope.interface import Attribute, Interface
 from smsd.core.callback import Callback
 from smsd.core.claim import Claim, Claimed
 from smsd.core.errors import SpoolFull
+from smsd.core.key import MadeKey
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.notice import Notice
@@ -256,3 +257,25 @@ class IArchive(Interface):
 
     async def get(key: str) -> bytes:
         """What is kept under ``key``. Raises NoSuchLetter and ArchiveFailed."""
+
+
+class IKeyStore(Interface):
+    """Keeps the API keys that are made while the daemon runs; processes may share what is behind it."""
+
+    def open() -> Sequence[MadeKey]:
+        """What is kept, read before the doors open; may block. Raises KeysUnavailable."""
+
+    async def keys() -> Sequence[MadeKey]:
+        """What is kept, by name; the same object as before while nothing has changed. Raises KeysUnavailable."""
+
+    async def add(key: MadeKey) -> None:
+        """Keep ``key`` durably. Raises NameTaken and KeysUnavailable."""
+
+    async def remove(name: str) -> None:
+        """Keep the key called ``name`` no more. Raises UnknownKey and KeysUnavailable."""
+
+    async def note_uses(uses: Mapping[str, float]) -> None:
+        """Write down when keys were last used (UTC epoch seconds, by name); gone ones are passed over.
+
+        Raises KeysUnavailable.
+        """

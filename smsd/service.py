@@ -8,7 +8,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 
+from smsd.api.auth import Gate
 from smsd.api.hooks import Hooks
+from smsd.api.keys import Keys
 from smsd.api.readiness import Readiness
 from smsd.api.routes import Api
 from smsd.api.site import site
@@ -33,6 +35,7 @@ from smsd.wiring.archive import Archive
 from smsd.wiring.callbacks import Callbacks
 from smsd.wiring.dispatch import Dispatch
 from smsd.wiring.extras import extra
+from smsd.wiring.keys import keyring
 from smsd.wiring.observing import Observing
 from smsd.wiring.providers import Providers, bird_events
 from smsd.wiring.reactor import IDaemonReactor
@@ -103,18 +106,12 @@ class Daemon(Service):
         self._callbacks = Callbacks(queue=self._store, **told)
         reporter.add("callbacks", self._callbacks.runner, set(What) - {What.ACCEPTED})
         self._upkeep = Upkeep(ledger=self._store, keep_s=settings.keep * 86400, clock=self._reactor, now=self._now)
-        self._accepting = Accepting(
-            settings=settings,
-            reactor=self._reactor,
-            now=self._now,
-            inbox=self._store,
-            pace=self._dispatch.pace,
-            wake=self._dispatch.wake,
-            reporter=reporter,
-            measure=self._observing.measure,
-        )
         # Listening first: it may be refused, and nothing has been begun yet.
-        address = self._serve(settings.listen, self._accepting.site(self._api(reporter).app.resource()))
+        self._keyring = keyring(settings, self._reactor, self._now)
+        self._keyring.open()
+        gate = Gate(keyring=self._keyring, monotonic=self._reactor.seconds)
+        self._accepting = self._accept(reporter, gate)
+        address = self._serve(settings.listen, self._accepting.site(self._api(reporter, gate).app.resource()))
         self._store.open()
         self._store.listen(self._dispatch.wake)
         self._observing.start(self._store)
@@ -122,6 +119,7 @@ class Daemon(Service):
         self._dispatch.start()
         self._callbacks.start()
         self._upkeep.start()
+        self._keyring.start()
         self._log.info("listening on {address}, spool {spool}", address=address, spool=settings.spool)
         if settings.sandboxed and url is not None:
             key = settings.api_keys[0].key.reveal()
@@ -140,13 +138,27 @@ class Daemon(Service):
         await self._dispatch.stop()
         await self._callbacks.stop()
         await self._upkeep.stop()
+        await self._keyring.stop()
         await self._observing.stop()
         self._archive.stop()
         await self._store.close()
         for port in sandbox:
             await close(port)
 
-    def _api(self, reporter: IReporter) -> Api:
+    def _accept(self, reporter: IReporter, gate: Gate) -> Accepting:
+        return Accepting(
+            settings=self._settings,
+            reactor=self._reactor,
+            now=self._now,
+            inbox=self._store,
+            gate=gate,
+            pace=self._dispatch.pace,
+            wake=self._dispatch.wake,
+            reporter=reporter,
+            measure=self._observing.measure,
+        )
+
+    def _api(self, reporter: IReporter, gate: Gate) -> Api:
         store = self._store
         reports = Reports(ledger=store, clock=self._reactor, now=self._now, reporter=reporter)
         return Api(
@@ -163,7 +175,8 @@ class Daemon(Service):
                 verify=self._verify,
                 bird=bird_events(self._settings),
             ),
-            keyring=self._accepting.keyring,
+            gate=gate,
+            keys=Keys(self._keyring),
             readiness=self._readiness(),
             render=self._observing.render,
         )

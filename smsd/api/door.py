@@ -1,13 +1,12 @@
 """Answers ``POST /sms``, whichever way it came."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from smsd.api.auth import Keyring
 from smsd.api.posting import Posting
 from smsd.api.problems import Answer, NotJson, answer_to
 from smsd.core.notice import Measure, Took
@@ -17,21 +16,28 @@ POST_SMS: Final = b"POST /sms HTTP/1.1"
 JSON_TYPE: Final = b"application/json"
 
 
+#: The name of the API key that was given, which may send; the function says where it came from. See Gate.sender.
+Sender = Callable[[bytes, Callable[[], Any]], str]
+
+
 class Door:
     """Knows who asks, and lets what he posts in."""
 
     _log = Logger()
 
-    def __init__(self, *, keyring: Keyring, posting: Posting, monotonic: Callable[[], float], measure: Measure) -> None:
+    def __init__(self, *, sender: Sender, posting: Posting, monotonic: Callable[[], float], measure: Measure) -> None:
         """``monotonic`` is in seconds."""
-        self._keyring = keyring
+        self._sender = sender
         self._posting = posting
         self._monotonic = monotonic
         self._measure = measure
 
-    def posted(self, headers: Mapping[bytes, bytes], body: bytes) -> Deferred[Answer]:
-        """The answer to a ``POST /sms`` with ``headers`` (names in lower case) and ``body``; never fails."""
-        return Deferred.fromCoroutine(self._take(headers, body)).addErrback(self.answer_to)
+    def posted(self, headers: Mapping[bytes, bytes], body: bytes, peer: Callable[[], Any]) -> Deferred[Answer]:
+        """The answer to a ``POST /sms`` with ``headers`` (names in lower case) and ``body``; never fails.
+
+        ``peer()`` is the address that it came from.
+        """
+        return Deferred.fromCoroutine(self._take(headers, body, peer)).addErrback(self.answer_to)
 
     def answer_to(self, failure: Failure) -> Answer:
         """The answer to what went wrong; logged if nobody foresaw it."""
@@ -40,10 +46,10 @@ class Door:
             self._log.failure("a request broke", failure)
         return answer
 
-    async def _take(self, headers: Mapping[bytes, bytes], body: bytes) -> Answer:
+    async def _take(self, headers: Mapping[bytes, bytes], body: bytes, peer: Callable[[], Any]) -> Answer:
         began = self._monotonic()
         try:
-            api_key = self._keyring.name_of(headers.get(b"x-api-key", b""))
+            api_key = self._sender(headers.get(b"x-api-key", b""), peer)
             if media_type(headers.get(b"content-type", b"")) != JSON_TYPE:
                 raise NotJson
             key = headers.get(b"idempotency-key")

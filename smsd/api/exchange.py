@@ -12,14 +12,14 @@ from twisted.web.http import RESPONSES, datetimeToString
 
 from smsd.api.problems import Answer
 
-#: Answers a request, given its headers (names in lower case) and its body; never raises.
-Shortcut = Callable[[Mapping[bytes, bytes], bytes], "Deferred[Answer]"]
+#: Answers a request, given its headers (names in lower case), its body, and what says where it came from; never raises.
+Shortcut = Callable[[Mapping[bytes, bytes], bytes, Callable[[], Any]], "Deferred[Answer]"]
 
 #: Octets of a request that is read here.
 WHOLE: Final = 65_536
 #: Octets of a head that is remembered: a client sends the same one again and again.
 REMEMBERED: Final = 1024
-#: Simple requests in a row after which a connection is one that posts again and again.
+#: Simple and good requests in a row after which a connection is one that posts again and again.
 STEADY: Final = 3
 #: Headers that ask for something that is not done here.
 _UNUSUAL: Final = frozenset({b"transfer-encoding", b"expect", b"connection", b"upgrade", b"cookie"})
@@ -61,8 +61,8 @@ class Exchange:
         """``shortcut`` answers requests that begin with ``request_line``, such as ``POST /sms HTTP/1.1``.
 
         ``leave`` gets the octets from the first one on of a request that is not simple. ``pass_on`` is offered the
-        octets of a simple request after STEADY others, while nothing waits to be written; it is True when somebody else
-        answers it, and has the connection from then on.
+        octets of a simple request after STEADY others that were good, while nothing waits to be written; it is True
+        when somebody else answers it, and has the connection from then on.
         """
         self._request_line = request_line
         self._shortcut = shortcut
@@ -109,11 +109,11 @@ class Exchange:
         if self._answers >= STEADY and self.is_direct and self._pass_on(data):
             return
         self._later = b""
-        _ = self._shortcut(headers, body).addCallbacks(self._answered, self._broke)
+        _ = self._shortcut(headers, body, self._transport.getPeer).addCallbacks(self._answered, self._broke)
 
     def _answered(self, answer: Answer) -> None:
         body = answer.encoded()
-        self._answers += 1
+        self._answers = self._answers + 1 if answer.code < 400 else 0
         self._write(
             b"HTTP/1.1 %d %s\r\nServer: smsd\r\n%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s"
             % (

@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
-from smsd.api.auth import Unauthorised
+from smsd.api.auth import Forbidden, TooManyGuesses, Unauthorised
 from smsd.api.ratelimit import ratelimit
 from smsd.api.validation import InvalidBody
 from smsd.core.errors import (
@@ -17,12 +17,15 @@ from smsd.core.errors import (
     InvalidAddress,
     InvalidSubmission,
     KeyReused,
+    KeysUnavailable,
     LeaseLost,
+    NameTaken,
     NotAllowed,
     SpoolFull,
     SpoolRefused,
     SpoolUnavailable,
     StillSending,
+    UnknownKey,
     UnknownMessage,
 )
 from smsd.core.quota import QuotaExceeded
@@ -123,15 +126,21 @@ def answer_to(error: BaseException | None) -> Answer:
             return wrong(503, str(error), {"Retry-After": str(RETRY_UNAVAILABLE_S)})
         case Unauthorised():
             return wrong(401, "Unauthorised key", {"WWW-Authenticate": 'ApiKey header="X-API-Key"'})
+        case Forbidden():
+            return wrong(403, str(error), role=error.role.value)
+        case TooManyGuesses():
+            return wrong(429, str(error), {"Retry-After": str(error.wait_s)})
         case NotFound():
             return wrong(404, "There is nothing here")
-        case UnknownMessage():
+        case UnknownMessage() | UnknownKey():
             return wrong(404, str(error))
         case MethodNotAllowed():
             allowed = sorted(error.valid_methods or ())
             return wrong(405, f"Only {', '.join(allowed)} may be used here", {"Allow": ", ".join(allowed)})
         case NotAllowed() | LeaseLost():
             return wrong(409, str(error), state=error.state)
+        case NameTaken():
+            return wrong(409, str(error))
         case BodyTooLarge():
             return wrong(413, str(error))
         case KeyReused():
@@ -143,7 +152,7 @@ def answer_to(error: BaseException | None) -> Answer:
         case QuotaExceeded():
             headers = {"Retry-After": str(error.retry_after_s), **ratelimit(error.usages, error.at)}
             return wrong(429, str(error), headers)
-        case SpoolUnavailable() | SpoolRefused() | Closing():
+        case SpoolUnavailable() | SpoolRefused() | KeysUnavailable() | Closing():
             return wrong(503, str(error), {"Retry-After": str(RETRY_UNAVAILABLE_S)})
         case _:
             return wrong(500, "Something is broken here; it has been logged")

@@ -1,6 +1,6 @@
 """The HTTP routes of smsd."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -9,15 +9,18 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 
-from smsd.api.auth import Keyring
+from smsd.api.auth import Forbidden, Gate, must
 from smsd.api.door import JSON_TYPE, Door, media_type
 from smsd.api.held import Held
 from smsd.api.hooks import Hooks
+from smsd.api.keys import Keys
 from smsd.api.manual import Manual
 from smsd.api.problems import Answer, NotJson, fitting, ok
 from smsd.api.queries import REPLAYABLE, cursor, read_query
 from smsd.api.readiness import Readiness
 from smsd.api.validation import InvalidBody, Problem, read_json
+from smsd.core.key import Holder, Role
+from smsd.core.message import Message
 from smsd.core.moment import moment
 from smsd.core.view import received_facts, shown, shown_whole
 from smsd.pipeline.arrival import Arrivals
@@ -39,7 +42,8 @@ class Api:
         arrivals: Arrivals,
         queue: ICallbackQueue,
         hooks: Hooks,
-        keyring: Keyring,
+        gate: Gate,
+        keys: Keys,
         readiness: Readiness,
         render: Callable[[str], Coroutine[Deferred[Any], Any, tuple[str, bytes]]],
     ) -> None:
@@ -51,7 +55,8 @@ class Api:
         self._ledger = ledger
         self._operations = operations
         self._hooks = hooks
-        self._keyring = keyring
+        self._gate = gate
+        self._keys = keys
         self._readiness = readiness
         self._render = render
 
@@ -59,13 +64,15 @@ class Api:
     async def post_sms(self, request: IRequest) -> bytes:
         """Take one SMS, an array or a broadcast: 200 once all of it is durable."""
         headers = {name.lower(): values[0] for name, values in request.requestHeaders.getAllRawHeaders()}
-        return _answered(request, await self._door.posted(headers, request.content.read()))
+        return _answered(request, await self._door.posted(headers, request.content.read(), request.getClientAddress))
 
     @app.route("/sms/<id>", methods=["GET"])
     async def get_sms(self, request: IRequest, id: str) -> bytes:
         """Show one SMS, and when it should go."""
-        self._authorised(request)
+        holder = self._holder(request)
         messages = await self._operations.find(id)
+        if not holder.may(Role.READ) and any(message.api_key != holder.name for message in messages):
+            raise Forbidden(Role.READ)
         arrival = await self._arrivals.of(messages)
         when = {} if arrival is None else {"position": arrival.position, "eta": moment(arrival.eta)}
         return _answered(request, Answer(code=200, body=shown_whole(id, messages) | when))
@@ -73,7 +80,7 @@ class Api:
     @app.route("/sms", methods=["GET"])
     async def get_all_sms(self, request: IRequest) -> bytes:
         """List SMS, newest first, a page at a time."""
-        self._authorised(request)
+        self._holder(request, Role.READ)
         page = await self._ledger.search(read_query(_arguments(request)))
         found = [shown(message) for message in page.messages]
         return _answered(request, Answer(code=200, body=ok("Your SMS", sms=found, cursor=cursor(page.before))))
@@ -81,19 +88,19 @@ class Api:
     @app.route("/sms/<id>", methods=["DELETE"])
     async def delete_sms(self, request: IRequest, id: str) -> bytes:
         """Call one SMS back, while it waits."""
-        self._authorised(request)
-        return _answered(request, Answer(code=200, body=shown_whole(id, await self._operations.cancel(id))))
+        holder = self._holder(request, Role.OPERATE)
+        return _answered(request, _done(holder, id, await self._operations.cancel(id)))
 
     @app.route("/sms/<id>/replay", methods=["POST"])
     async def replay_sms(self, request: IRequest, id: str) -> bytes:
         """Queue one dead SMS again."""
-        self._authorised(request)
-        return _answered(request, Answer(code=200, body=shown_whole(id, await self._operations.replay(id))))
+        holder = self._holder(request, Role.OPERATE)
+        return _answered(request, _done(holder, id, await self._operations.replay(id)))
 
     @app.route("/sms/replay", methods=["POST"])
     async def replay_many(self, request: IRequest) -> bytes:
         """Queue again every dead SMS that a filter admits."""
-        self._authorised(request)
+        self._holder(request, Role.OPERATE)
         _must_be_json(request)
         given = read_json(request.content.read())
         if not isinstance(given, dict):
@@ -104,18 +111,37 @@ class Api:
     @app.route("/held", methods=["POST"])
     async def release_held(self, request: IRequest) -> bytes:
         """Send or expire what is held since an outage, at an operator's word."""
-        self._authorised(request)
+        self._holder(request, Role.OPERATE)
         _must_be_json(request)
         return _answered(request, await self._held.take(read_json(request.content.read())))
 
     @app.route("/inbound", methods=["GET"])
     async def get_inbound(self, request: IRequest) -> bytes:
         """List incoming messages, newest first, a page at a time."""
-        self._authorised(request)
+        self._holder(request, Role.READ)
         query = read_query(_arguments(request), only={"limit", "cursor"})
         received, before = await self._queue.received(query.limit, query.before)
         body = ok("Incoming messages", inbound=[received_facts(each) for each in received], cursor=cursor(before))
         return _answered(request, Answer(code=200, body=body))
+
+    @app.route("/keys", methods=["GET"])
+    def get_keys(self, request: IRequest) -> bytes:
+        """List the API keys, but not what they are."""
+        self._holder(request, Role.OPERATE)
+        return _answered(request, self._keys.list())
+
+    @app.route("/keys", methods=["POST"])
+    async def post_key(self, request: IRequest) -> bytes:
+        """Make an API key."""
+        maker = self._holder(request, Role.OPERATE)
+        _must_be_json(request)
+        return _answered(request, await self._keys.make(read_json(request.content.read()), maker))
+
+    @app.route("/keys/<name>", methods=["DELETE"])
+    async def delete_key(self, request: IRequest, name: str) -> bytes:
+        """Revoke an API key."""
+        self._holder(request, Role.OPERATE)
+        return _answered(request, await self._keys.revoke(name))
 
     @app.route("/messagebird/status", methods=["GET", "POST"])
     async def status_report(self, request: IRequest) -> bytes:
@@ -169,8 +195,19 @@ class Api:
         """Answer whatever went wrong; every known error has an answer of its own."""
         return _answered(request, self._door.answer_to(failure))
 
-    def _authorised(self, request: IRequest) -> str:
-        return self._keyring.name_of(request.requestHeaders.getRawHeaders(b"x-api-key", [b""])[0])
+    def _holder(self, request: IRequest, role: Role | None = None) -> Holder:
+        given = request.requestHeaders.getRawHeaders(b"x-api-key", [b""])[0]
+        holder = self._gate.holder(given, request.getClientAddress())
+        if role is not None:
+            must(holder, role)
+        return holder
+
+
+def _done(holder: Holder, id: str, messages: Sequence[Message]) -> Answer:
+    whole = shown_whole(id, messages)
+    if not holder.may(Role.READ):
+        whole = ok("It is done", id=id, state=whole["state"])
+    return Answer(code=200, body=whole)
 
 
 def _must_be_json(request: IRequest) -> None:

@@ -64,6 +64,27 @@ class KeyReused(SmsdError):
 
 
 @attrs.frozen(kw_only=True)
+class NameTaken(SmsdError):
+    """There is an API key named {name} already."""
+
+    name: str
+
+
+@attrs.frozen(kw_only=True)
+class UnknownKey(SmsdError):
+    """No API key named {name} was made here. One that the settings name is revoked there."""
+
+    name: str
+
+
+@attrs.frozen(kw_only=True)
+class KeysUnavailable(SmsdError):
+    """The file of API keys cannot be used: {reason}."""
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
 class Closing(SmsdError):
     """smsd is stopping and takes nothing more."""
 

@@ -59,6 +59,13 @@ class Settings:
         "Who may call the API. The default is refused beside a provider's key that really sends.",
         secret=True,
     )
+    key_file: str = setting(
+        TEXT,
+        None,
+        "Where the keys are kept, hashed, that smsctl keys makes; left out, beside SQLite's file, elsewhere nowhere.",
+        example="/var/lib/smsd/keys.json",
+        unset="",
+    )
     gateway: Gateways = setting(
         choice(Gateways),
         "messagebird",

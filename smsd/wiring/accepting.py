@@ -9,7 +9,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 
-from smsd.api.auth import Keyring
+from smsd.api.auth import Gate
 from smsd.api.door import POST_SMS, Door
 from smsd.api.posting import Posting
 from smsd.api.site import quick_site
@@ -40,6 +40,7 @@ class Accepting:
         reactor: IDaemonReactor,
         now: Callable[[], float],
         inbox: IInbox,
+        gate: Gate,
         pace: Callable[[], float],
         wake: Callable[[], None],
         reporter: IReporter,
@@ -72,10 +73,8 @@ class Accepting:
             now=now,
             defer=partial(deferToThreadPool, reactor, reactor.getThreadPool()),
         )
-        #: Whose API keys are taken.
-        self.keyring = Keyring({each.name: each.key.reveal().encode() for each in settings.api_keys})
         #: What answers ``POST /sms``.
-        self.door = Door(keyring=self.keyring, posting=posting, monotonic=reactor.seconds, measure=measure)
+        self.door = Door(sender=gate.sender, posting=posting, monotonic=reactor.seconds, measure=measure)
         self._desk = Desk(admission=self._admission, door=self.door, pace=pace, now=now, measure=measure)
         number = _a_core_each() if settings.workers is None else settings.workers
         self._workers = Workers(number=number, hire=self._hire, clock=reactor)

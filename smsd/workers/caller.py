@@ -33,9 +33,9 @@ class Caller:
         """See Admission.admit; raises Answered whatever it raises there. There is never a claim here."""
         return self._ask("keep", messages[0].api_key, [record.to_row(message) for message in messages])
 
-    def post(self, headers: Mapping[bytes, bytes], body: bytes) -> Deferred[Answer]:
-        """The daemon's own answer to a ``POST /sms``."""
-        return self._ask("post", dict(headers), body)
+    def post(self, headers: Mapping[bytes, bytes], body: bytes, host: str) -> Deferred[Answer]:
+        """The daemon's own answer to a ``POST /sms`` that came from the address ``host``."""
+        return self._ask("post", dict(headers), body, host)
 
     def take(self, call: Call) -> None:
         """Take an answer."""

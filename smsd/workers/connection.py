@@ -1,15 +1,19 @@
 """Serves one connection in an accept process."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from smsd.api.door import POST_SMS
 from smsd.api.exchange import Dates, Exchange, Shortcut
+from smsd.api.problems import Answer
 
+#: What a key is answered that is wrong, for something else, or looked at no more.
+_KEY_TROUBLE: Final = frozenset({401, 403, 429})
 #: Passes a connection with what was read of it back to the daemon; False if that cannot be done now.
 GiveBack = Callable[[Any, bytes], bool]
 
@@ -22,8 +26,9 @@ class Connection(Protocol):
     def __init__(self, connections: "Connections") -> None:
         self._connections = connections
         self._exchange = Exchange(
-            request_line=POST_SMS, shortcut=connections.shortcut, dates=connections.dates, leave=self._leave
+            request_line=POST_SMS, shortcut=self._shortcut, dates=connections.dates, leave=self._leave
         )
+        self._is_suspect = False
         #: Whether anything came in since it was looked at.
         self.is_fresh = True
 
@@ -35,6 +40,9 @@ class Connection(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Take what came in."""
         self.is_fresh = True
+        if self._is_suspect and self._exchange.is_idle:
+            self._leave(data)
+            return
         self._exchange.received(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -45,6 +53,14 @@ class Connection(Protocol):
         """Go back to the daemon, if nothing is under way."""
         if self._exchange.is_idle and self._exchange.is_direct:
             self._leave(b"")
+
+    def _shortcut(self, headers: Mapping[bytes, bytes], body: bytes, peer: Callable[[], Any]) -> Deferred[Answer]:
+        return self._connections.shortcut(headers, body, peer).addCallback(self._noted)
+
+    def _noted(self, answer: Answer) -> Answer:
+        # Who guesses keys is the daemon's to hold off, from the next request on.
+        self._is_suspect = answer.code in _KEY_TROUBLE
+        return answer
 
     def _leave(self, data: bytes) -> None:
         # What could not be written at once is still on its way out: such a connection cannot be passed on. To close it

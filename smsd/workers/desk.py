@@ -1,8 +1,10 @@
 """Does, in the daemon, what an accept process asks for."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -41,8 +43,9 @@ class Desk:
             match call:
                 case "keep", *keep:
                     keeps.append(tuple(keep))
-                case "post", number, headers, body:
-                    _ = self._door.posted(headers, body).addCallback(_answer, number).addCallback(send)
+                case "post", number, headers, body, host:
+                    posting = self._door.posted(headers, body, partial(IPv4Address, "TCP", host, 0))
+                    _ = posting.addCallback(_answer, number).addCallback(send)
                 case "took", durations:
                     for seconds in durations:
                         self._measure(Took.ACCEPT, seconds)

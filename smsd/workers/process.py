@@ -3,6 +3,7 @@
 import gc
 import signal
 import socket
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -15,10 +16,10 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, eventAsText, global
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from smsd.api.auth import Keyring
 from smsd.api.door import Door
 from smsd.api.exchange import Dates
 from smsd.api.posting import Posting
+from smsd.api.problems import Answer
 from smsd.core.claim import Claimed
 from smsd.core.notice import Took
 from smsd.pipeline.ids import Ids
@@ -86,7 +87,7 @@ class AcceptProcess(Protocol):
 
     def _begin(self, terms: Terms) -> None:
         self._caller.pace = terms.pace
-        self._keyring = Keyring(terms.keys)
+        self._names = {key: name for name, key in terms.keys.items()}
         intake = Intake(
             admit=self._caller.admit,
             pace=lambda: self._caller.pace,
@@ -98,7 +99,12 @@ class AcceptProcess(Protocol):
         posting = Posting(
             intake=intake, claimed=_unclaimed, allow_private=terms.allow_private, now=self._now, defer=deferToThread
         )
-        self._door = Door(keyring=self._keyring, posting=posting, monotonic=self._monotonic, measure=self._measure)
+        self._door = Door(
+            sender=lambda given, peer: self._names[given],
+            posting=posting,
+            monotonic=self._monotonic,
+            measure=self._measure,
+        )
         door = socket.socket(fileno=DOOR)
         connections = Connections(
             shortcut=self._posted, dates=Dates(self._monotonic), give_back=lambda *given: self._handover.give(*given)
@@ -113,10 +119,10 @@ class AcceptProcess(Protocol):
         gc.set_threshold(COLLECT, 20, 50)
         self._link.send(("ready",))
 
-    def _posted(self, headers: Any, body: bytes) -> Deferred[Any]:
-        if b"idempotency-key" in headers or not self._keyring.knows(headers.get(b"x-api-key", b"")):
-            return self._caller.post(headers, body)
-        return self._door.posted(headers, body)
+    def _posted(self, headers: Mapping[bytes, bytes], body: bytes, peer: Callable[[], Any]) -> Deferred[Answer]:
+        if b"idempotency-key" in headers or headers.get(b"x-api-key") not in self._names:
+            return self._caller.post(headers, body, str(getattr(peer(), "host", "")))
+        return self._door.posted(headers, body, peer)
 
     def _measure(self, took: Took, seconds: float) -> None:
         self._took.append(seconds)

@@ -52,7 +52,7 @@ class Conversation:
         self.channel: Any = site.buildProtocol(None)
         self.channel.makeConnection(self.transport)
 
-    def _shortcut(self, headers: Mapping[bytes, bytes], body: bytes) -> Deferred[Answer]:
+    def _shortcut(self, headers: Mapping[bytes, bytes], body: bytes, peer: Any) -> Deferred[Answer]:
         if self.at_once:
             return succeed(answer(body))
         self.asked.append((headers, Deferred(), body))

@@ -1,0 +1,1 @@
+"""Where API keys are kept that are made while the daemon runs."""
