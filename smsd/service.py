@@ -24,6 +24,7 @@ from smsd.pipeline.operations import Operations
 from smsd.pipeline.reports import Reports
 from smsd.pipeline.upkeep import Upkeep
 from smsd.ports import IEngine, IReporter
+from smsd.reporting.fanout import Fanout
 from smsd.sandbox.messagebird import MessageBirdSandbox
 from smsd.sandbox.terminal import show, welcome
 from smsd.settings import SANDBOX_KEY, Settings
@@ -33,6 +34,7 @@ from smsd.spool.sqlite import SqliteSpool
 from smsd.wiring.accepting import Accepting
 from smsd.wiring.archive import Archive
 from smsd.wiring.callbacks import Callbacks
+from smsd.wiring.dashboard import dashboard, history
 from smsd.wiring.dispatch import Dispatch
 from smsd.wiring.extras import extra
 from smsd.wiring.keys import keyring
@@ -111,7 +113,8 @@ class Daemon(Service):
         self._keyring.open()
         gate = Gate(keyring=self._keyring, monotonic=self._reactor.seconds)
         self._accepting = self._accept(reporter, gate)
-        address = self._serve(settings.listen, self._accepting.site(self._api(reporter, gate).app.resource()))
+        api = self._api(reporter, providers, gate)
+        address = self._serve(settings.listen, self._accepting.site(api.app.resource()))
         self._store.open()
         self._store.listen(self._dispatch.wake)
         self._observing.start(self._store)
@@ -135,6 +138,7 @@ class Daemon(Service):
         *sandbox, api = self._ports
         await close(api)
         await self._accepting.stop()
+        self._dashboard.stop()
         await self._dispatch.stop()
         await self._callbacks.stop()
         await self._upkeep.stop()
@@ -158,14 +162,28 @@ class Daemon(Service):
             measure=self._observing.measure,
         )
 
-    def _api(self, reporter: IReporter, gate: Gate) -> Api:
+    def _api(self, reporter: Fanout, providers: Providers, gate: Gate) -> Api:
         store = self._store
+        shared: Mapping[str, Any] = {
+            "ledger": store,
+            "gate": gate,
+            "operations": Operations(ledger=store, now=self._now, wake=self._dispatch.wake, reporter=reporter),
+            "arrivals": Arrivals(ledger=store, pace=self._dispatch.pace, now=self._now),
+        }
+        self._dashboard = dashboard(
+            inbox=store,
+            lanes=providers.used,
+            posting=self._accepting.posting,
+            keyring=self._keyring,
+            counts=history(reporter, self._now),
+            stopped=self._stopped,
+            reactor=self._reactor,
+            now=self._now,
+            **shared,
+        )
         reports = Reports(ledger=store, clock=self._reactor, now=self._now, reporter=reporter)
         return Api(
             door=self._accepting.door,
-            ledger=store,
-            operations=Operations(ledger=store, now=self._now, wake=self._dispatch.wake, reporter=reporter),
-            arrivals=Arrivals(ledger=store, pace=self._dispatch.pace, now=self._now),
             queue=store,
             hooks=Hooks(
                 reports=reports,
@@ -175,10 +193,11 @@ class Daemon(Service):
                 verify=self._verify,
                 bird=bird_events(self._settings),
             ),
-            gate=gate,
             keys=Keys(self._keyring),
+            dashboard=self._dashboard,
             readiness=self._readiness(),
             render=self._observing.render,
+            **shared,
         )
 
     def _incoming(self, reporter: IReporter) -> Incoming:
@@ -202,7 +221,7 @@ class Daemon(Service):
     def _readiness(self) -> Readiness:
         spool = self._settings.spool
         stops = {
-            "accepting": lambda: "" if self._accepting.is_open else "smsd is stopping",
+            "accepting": self._closing,
             "provider": self._provider_trouble,
             "spool": self._dispatch.spool_trouble,
         }
@@ -213,6 +232,12 @@ class Daemon(Service):
             monotonic=self._reactor.seconds,
             drops=self._observing.drops,
         )
+
+    def _closing(self) -> str:
+        return "" if self._accepting.is_open else "smsd is stopping"
+
+    def _stopped(self) -> str:
+        return self._closing() or self._dispatch.spool_trouble()
 
     def _provider_trouble(self) -> str:
         reason = self._dispatch.trouble

@@ -8,8 +8,10 @@ from klein import Klein
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
+from twisted.web.resource import IResource
 
 from smsd.api.auth import Forbidden, Gate, must
+from smsd.api.dashboard.pages import Dashboard
 from smsd.api.door import JSON_TYPE, Door, media_type
 from smsd.api.held import Held
 from smsd.api.hooks import Hooks
@@ -44,6 +46,7 @@ class Api:
         hooks: Hooks,
         gate: Gate,
         keys: Keys,
+        dashboard: Dashboard,
         readiness: Readiness,
         render: Callable[[str], Coroutine[Deferred[Any], Any, tuple[str, bytes]]],
     ) -> None:
@@ -57,6 +60,7 @@ class Api:
         self._hooks = hooks
         self._gate = gate
         self._keys = keys
+        self._dashboard = dashboard
         self._readiness = readiness
         self._render = render
 
@@ -189,6 +193,16 @@ class Api:
         """Show the same as a page; open to all."""
         request.setHeader("Content-Security-Policy", self._manual.policy)
         return _written(request, "text/html; charset=utf-8", self._manual.page)
+
+    @app.route("/", methods=["GET"])
+    def front(self, request: IRequest) -> Deferred[bytes]:
+        """Show the dashboard to people; it asks for a key itself."""
+        return self._dashboard.front(request)
+
+    @app.route("/dashboard/", branch=True, strict_slashes=False)
+    def dashboard(self, request: IRequest) -> IResource:
+        """The pages behind it."""
+        return self._dashboard.app.resource()
 
     @app.handle_errors(Exception)
     def problem(self, request: IRequest, failure: Failure) -> bytes:

@@ -66,7 +66,8 @@ class Accepting:
             new_id=Ids(now),
             now=now,
         )
-        posting = Posting(
+        #: What takes an SMS from whoever may send.
+        self.posting = Posting(
             intake=intake,
             claimed=inbox.claimed,
             allow_private=settings.callback_private,
@@ -74,7 +75,7 @@ class Accepting:
             defer=partial(deferToThreadPool, reactor, reactor.getThreadPool()),
         )
         #: What answers ``POST /sms``.
-        self.door = Door(sender=gate.sender, posting=posting, monotonic=reactor.seconds, measure=measure)
+        self.door = Door(sender=gate.sender, posting=self.posting, monotonic=reactor.seconds, measure=measure)
         self._desk = Desk(admission=self._admission, door=self.door, pace=pace, now=now, measure=measure)
         number = _a_core_each() if settings.workers is None else settings.workers
         self._workers = Workers(number=number, hire=self._hire, clock=reactor)
