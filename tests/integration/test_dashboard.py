@@ -99,11 +99,11 @@ async def test_the_front_page_says_what_waits_why_and_until_when(daemon: Any, pr
         await server.accepted(priority=priority)
 
     async def is_held() -> bool:
-        return "Held: " in (await visitor.get("/")).words
+        words = (await visitor.get("/")).words
+        return "Held: " in words and "3 wait" in words  # the one that was tried is back in line
 
     await until(is_held, "the page says that the gateway is held")
     words = (await visitor.get("/")).words
-    assert "3 wait" in words
     assert "Look at the key and the balance" in words
     assert "messagebird held" in words
     assert "+31633450007" in words
