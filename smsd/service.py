@@ -17,7 +17,7 @@ from smsd.api.site import site
 from smsd.core.message import What
 from smsd.core.notice import Measure
 from smsd.gateway.webhook import inbound, public_url, status_report, verify
-from smsd.listening import address_of, close, listen
+from smsd.listening import Certificate, address_of, certificate_of, close, listen
 from smsd.pipeline.arrival import Arrivals
 from smsd.pipeline.incoming import Incoming
 from smsd.pipeline.operations import Operations
@@ -114,7 +114,8 @@ class Daemon(Service):
         gate = Gate(keyring=self._keyring, monotonic=self._reactor.seconds)
         self._accepting = self._accept(reporter, gate)
         api = self._api(reporter, providers, gate)
-        address = self._serve(settings.listen, self._accepting.site(api.app.resource()))
+        self.certificate = certificate_of(settings.listen)
+        address = self._serve(settings.listen, self._accepting.site(api.app.resource()), self.certificate)
         self._store.open()
         self._store.listen(self._dispatch.wake)
         self._observing.start(self._store)
@@ -209,9 +210,9 @@ class Daemon(Service):
         sandbox = MessageBirdSandbox(clock=self._reactor, now=self._now, deliver=show, access_key=SANDBOX_KEY.reveal())
         return self._serve(self._settings.sandbox, site(sandbox.resource(), self._reactor))
 
-    def _serve(self, endpoint: str, factory: IProtocolFactory) -> str:
-        self._ports.append(listen(self._reactor, endpoint, factory))
-        return address_of(self._ports[-1])
+    def _serve(self, endpoint: str, factory: IProtocolFactory, certificate: Certificate | None = None) -> str:
+        self._ports.append(listen(self._reactor, endpoint, factory, certificate))
+        return address_of(self._ports[-1], "http" if certificate is None else "https")
 
     def _verify(self, *, signature: str, uri: bytes, body: bytes) -> None:
         key, base = self._settings.signing_key, self._settings.public_url

@@ -78,6 +78,9 @@ class Runner(Service):
     def _handle_signals(self) -> None:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, self._stop)
+        # Without TLS it stays what it is: the end of a daemon whose terminal is closed.
+        if (certificate := self._daemon.certificate) is not None:
+            signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(certificate.reload))
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         for each in (signal.SIGINT, signal.SIGTERM):

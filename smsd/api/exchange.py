@@ -22,7 +22,7 @@ REMEMBERED: Final = 1024
 #: Simple and good requests in a row after which a connection is one that posts again and again.
 STEADY: Final = 3
 #: Headers that ask for something that is not done here.
-_UNUSUAL: Final = frozenset({b"transfer-encoding", b"expect", b"connection", b"upgrade", b"cookie"})
+_UNUSUAL: Final = frozenset({b"transfer-encoding", b"expect", b"connection", b"upgrade", b"cookie", b"x-forwarded-for"})
 #: What a header's name may have beside letters and digits here (RFC 9110 5.6.2 allows more).
 _HYPHENS: Final = bytes.maketrans(b"-_", b"aa")
 

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Final
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.web import http
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
@@ -11,6 +11,7 @@ from twisted.web.server import Request, Site
 from smsd.api.channel import PassOn, ShortcutChannel
 from smsd.api.exchange import Dates, Shortcut
 from smsd.api.problems import BodyTooLarge, answer_to, fitting
+from smsd.api.proxies import FORWARDED, Proxies
 
 #: Bytes of a request body that are taken: an array of 10,000 with texts of 9 parts has room.
 BODY_LIMIT: Final = 24 * 1024 * 1024
@@ -22,6 +23,15 @@ class BoundedRequest(Request):
     """A request whose body ends at ``BODY_LIMIT`` bytes: twisted.web itself has no limit."""
 
     _received = 0
+
+    def getClientAddress(self) -> IAddress:
+        """Who asked, though a proxy in front be the one who connected."""
+        peer: IAddress = super().getClientAddress()
+        proxies = getattr(self.site, "proxies", None)
+        if proxies is None:
+            return peer
+        client: IAddress = proxies.client(peer, self.requestHeaders.getRawHeaders(FORWARDED, []))
+        return client
 
     def handleContentChunk(self, data: bytes) -> None:
         """Keep what is within the limit; a chunked body declares no length, so what came is counted."""
@@ -49,14 +59,16 @@ class QuietSite(Site):
 
     displayTracebacks = False  # noqa: N815 - Twisted's name
     noisy = False
+    proxies: Proxies | None = None
 
     def log(self, request: http.Request) -> None:
         """Say nothing; what matters is told by notices."""
 
 
-def site(resource: IResource, clock: IReactorTime) -> Site:
+def site(resource: IResource, clock: IReactorTime, proxies: Proxies | None = None) -> Site:
     """A site that serves ``resource`` with bounded bodies, which it does not look into for forms."""
-    made: Site = QuietSite(resource, requestFactory=BoundedRequest, reactor=clock, parsePOSTFormSubmission=False)
+    made = QuietSite(resource, requestFactory=BoundedRequest, reactor=clock, parsePOSTFormSubmission=False)
+    made.proxies = proxies
     return made
 
 
@@ -66,11 +78,13 @@ def quick_site(
     request_line: bytes,
     shortcut: Shortcut,
     pass_on: PassOn = lambda transport, data: False,
+    proxies: Proxies | None = None,
 ) -> Site:
     """The same, but requests that begin with ``request_line`` go to ``shortcut`` when they are simple.
 
-    ``pass_on`` may take the connections of those who post again and again.
+    ``pass_on`` may take the connections of those who post again and again. Of who asks, the word of ``proxies`` is
+    taken.
     """
-    made = site(resource, clock)
+    made = site(resource, clock, proxies)
     made.protocol = partial(ShortcutChannel, request_line, shortcut, Dates(clock.seconds), pass_on)  # type: ignore[method-assign, assignment]  # as Twisted documents it
     return made

@@ -27,6 +27,7 @@ def conflicts(settings: Settings) -> Iterator[tuple[set[str], str]]:
     yield from _bird(settings)
     yield from _strangers(settings)
     yield from _inward(settings)
+    yield from _exposed(settings)
 
 
 def _retries(settings: Settings) -> Iterator[tuple[set[str], str]]:
@@ -107,3 +108,17 @@ def _inward(settings: Settings) -> Iterator[tuple[set[str], str]]:
                 {field, "callback_private"},
                 f"SMSD_{field.upper()}{owner}: {clause(error)}; SMSD_CALLBACK_PRIVATE=yes lets it.",
             )
+
+
+def _exposed(settings: Settings) -> Iterator[tuple[set[str], str]]:
+    scheme, *arguments = re.split(r"(?<!\\):", settings.listen)
+    if scheme not in ("tcp", "tcp6", "ssl") or not any(each.key == DEMO_KEY for each in settings.api_keys):
+        return
+    named = [each.removeprefix("interface=") for each in arguments if each.startswith("interface=")]
+    interface = named[0].replace("\\", "") if named else ""
+    if interface not in _LOOPBACK and not interface.startswith("127."):
+        yield (
+            {"listen", "api_keys"},
+            f"SMSD_LISTEN lets other machines in; the demo key {DEMO_KEY.reveal()} is refused there: set SMSD_API_KEYS "
+            "or interface=127.0.0.1.",
+        )

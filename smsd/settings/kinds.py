@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from enum import Enum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from smsd.settings.types import (
     Secret,
     SpoolUrl,
     SqliteSpoolUrl,
+    TrustedProxies,
 )
 
 T = TypeVar("T")
@@ -191,6 +193,15 @@ def _archive_url(given: object) -> ArchiveUrl:
     return S3ArchiveUrl(bucket=bucket[1], prefix=(bucket[2] or "").strip("/"))
 
 
+def _proxies(given: object) -> TrustedProxies:
+    names = [each.strip() for each in written(given).split(",")]
+    try:
+        networks = tuple(ip_network(each) for each in names if each != "unix")
+    except ValueError as error:
+        raise Wrong(clause(error)) from None
+    return TrustedProxies(networks=networks, on_socket="unix" in names)
+
+
 def _secret(given: object) -> Secret:
     text = written(given)
     if not _KEY.fullmatch(text):
@@ -200,6 +211,7 @@ def _secret(given: object) -> Secret:
 
 YES_NO: Final = Kind(allowed="yes or no (or true or false)", parse=_yes_no)
 ENDPOINT: Final = Kind(allowed="a Twisted endpoint such as tcp:5000:interface=127.0.0.1", parse=_endpoint)
+PROXIES: Final = Kind(allowed="addresses and networks, such as 10.0.0.0/8, with commas; or unix", parse=_proxies)
 HTTP_URL: Final = Kind(allowed="an http:// or https:// address without user, query or fragment", parse=_http_url)
 CALLBACK_URL: Final = Kind(allowed="an http:// or https:// address without user", parse=_callback_url)
 ARCHIVE_URL: Final = Kind[ArchiveUrl](allowed="s3://BUCKET/PREFIX or file:///DIR", parse=_archive_url)

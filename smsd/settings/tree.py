@@ -17,6 +17,7 @@ from smsd.settings.kinds import (
     CALLBACK_URL,
     ENDPOINT,
     HTTP_URL,
+    PROXIES,
     SECRET,
     SPOOL_URL,
     TEXT,
@@ -36,6 +37,7 @@ from smsd.settings.types import (
     PerKey,
     Secret,
     SpoolUrl,
+    TrustedProxies,
 )
 
 #: Known to everybody who read the manual, so never beside a key that spends money.
@@ -65,6 +67,14 @@ class Settings:
         "Where the keys are kept, hashed, that smsctl keys makes; left out, beside SQLite's file, elsewhere nowhere.",
         example="/var/lib/smsd/keys.json",
         unset="",
+    )
+    trusted_proxies: TrustedProxies = setting(
+        PROXIES,
+        None,
+        "Whose X-Forwarded-For is believed: the reverse proxies in front, by address or network; unix for one that "
+        "comes by a socket file. Nobody's when left out.",
+        example="127.0.0.1, 10.0.0.0/8",
+        unset=TrustedProxies(),
     )
     gateway: Gateways = setting(
         choice(Gateways),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from enum import Enum
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -47,6 +48,19 @@ class ApiKey:
     name: str
     #: What the ``X-API-Key`` header has to hold.
     key: Secret
+
+
+@attrs.frozen(kw_only=True)
+class TrustedProxies:
+    """The proxies that are believed when they say for whom they ask."""
+
+    #: Where they are.
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    #: Whether one that comes by a socket file is.
+    on_socket: bool = False
+
+    def __str__(self) -> str:
+        return ", ".join([*map(str, self.networks), *(["unix"] if self.on_socket else [])])
 
 
 @attrs.frozen(kw_only=True)

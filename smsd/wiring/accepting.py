@@ -12,6 +12,7 @@ from twisted.web.server import Site
 from smsd.api.auth import Gate
 from smsd.api.door import POST_SMS, Door
 from smsd.api.posting import Posting
+from smsd.api.proxies import Proxies
 from smsd.api.site import quick_site
 from smsd.core.notice import Measure
 from smsd.core.quota import Quota, quotas_of
@@ -82,7 +83,9 @@ class Accepting:
 
     def site(self, resource: IResource) -> Site:
         """What serves ``resource``, and ``POST /sms`` faster."""
-        self._site = quick_site(resource, self._reactor, POST_SMS, self.door.posted, self._workers.pass_on)
+        trusted = self._settings.trusted_proxies
+        proxies = Proxies(networks=trusted.networks, on_socket=trusted.on_socket)
+        self._site = quick_site(resource, self._reactor, POST_SMS, self.door.posted, self._workers.pass_on, proxies)
         return self._site
 
     @property
