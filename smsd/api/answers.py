@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any, Final
 
-from smsd.api.auth import Unauthorised
+from smsd.api.auth import Forbidden, Unauthorised
 from smsd.api.problems import PROBLEM, Answer, BodyTooLarge, NotJson, answer_to, fitting
 from smsd.api.site import BODY_LIMIT
 from smsd.api.validation import InvalidBody, Problem
 from smsd.core.errors import KeyReused, NotAllowed, SpoolFull, SpoolUnavailable, UnknownMessage
+from smsd.core.key import Role
 
 Json = dict[str, Any]
 
@@ -20,12 +21,16 @@ _INVALID: Final = Problem(pointer="/originator", message="'originator' field '' 
 _ERRORS: Final[tuple[tuple[Exception, str], ...]] = (
     (InvalidBody(_INVALID), "Something is wrong with the request; errors lists everything"),
     (Unauthorised(), "No API key, or a wrong one"),
-    (UnknownMessage(id=ID), "There is no such message"),
-    (NotAllowed(state="sent", wanted="canceled"), "It is too late for that, or too early; state says why"),
+    (Forbidden(Role.READ), "The API key is not for that; role says what it lacks"),
+    (UnknownMessage(id=ID), "There is no such thing"),
+    (NotAllowed(state="sent", wanted="canceled"), "It is too late for that, or too early (state says why), or taken"),
     (BodyTooLarge(BODY_LIMIT), "The body is too long"),
     (NotJson(), "The body is not sent as application/json"),
     (KeyReused(), "The Idempotency-Key was used already, with another body"),
-    (SpoolFull(waiting=100, asked=1, limit=100, messages=100), "The backlog is full, or the key's quota used up"),
+    (
+        SpoolFull(waiting=100, asked=1, limit=100, messages=100),
+        "The backlog is full, the key's quota used up, or too many wrong keys came",
+    ),
     (SpoolUnavailable(reason="database or disk is full"), "Nothing can be written or read, or smsd is stopping"),
 )
 

@@ -9,6 +9,7 @@ from smsd.api.answers import ID, Json, good_answer, problems, ready_answer, sche
 from smsd.api.calls import calls
 from smsd.api.queries import REPLAYABLE, filters
 from smsd.api.validation import MAX_ELEMENTS, SmsBody
+from smsd.core.key import KEY_NAME, Role
 from smsd.core.lifecycle import State
 from smsd.core.query import MAX_PAGE
 
@@ -22,6 +23,15 @@ _PATH_ID: Final = {
     "description": "The id of a message, of a broadcast, or of a part of one",
     "schema": {"type": "string", "minLength": 1},
     "example": ID,
+}
+_NAME: Final = {"type": "string", "pattern": f"^{KEY_NAME.pattern}$"}
+_KEY_NAME: Final = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "description": "What the key is called",
+    "schema": {"type": "string", "minLength": 1},
+    "example": "shop",
 }
 _IDEMPOTENCY: Final = {
     "name": "Idempotency-Key",
@@ -110,6 +120,13 @@ def _paths() -> Json:
                 parameters=_queries(filters("limit", "cursor")),
             )
         },
+        "/keys": {
+            "get": _operation("List the API keys, but not what they are", good_answer("Keys")),
+            "post": _operation("Make an API key", good_answer("Key"), 400, 409, 413, 415, 503, requestBody=_key()),
+        },
+        "/keys/{name}": {
+            "delete": _operation("Revoke an API key", good_answer("Revoked"), 404, 503, parameters=[_KEY_NAME])
+        },
         "/health": {"get": _public("Say that the process works", good_answer("Ok"))},
         "/ready": {"get": _public("Say whether messages are taken and sent", ready_answer())},
         "/metrics": {
@@ -126,8 +143,8 @@ _POSTED: Final = (400, 413, 415, 422, 429, 503)
 
 
 def _operation(summary: str, good: Json, *codes: int, **more: Any) -> Json:
-    """What a client with a key may do; ``codes`` are the errors that may come, beside 401."""
-    return {"summary": summary, "security": _KEY, **more, "responses": _responses(good, 401, *codes)}
+    """What a client with a key may do; ``codes`` are the errors that may come, beside those of any key."""
+    return {"summary": summary, "security": _KEY, **more, "responses": _responses(good, 401, 403, 429, *codes)}
 
 
 def _public(summary: str, good: Json, *codes: int, **more: Any) -> Json:
@@ -154,6 +171,14 @@ def _filter() -> Json:
     properties = {name: {"description": rule, **_FORMS[name]} for name, rule in known.items()}
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
     return _body(schema, {"originator": "MB", "since": "2026-11-24T06:00:00Z"})
+
+
+def _key() -> Json:
+    roles = {"type": "array", "items": {"enum": [role.value for role in Role]}, "minItems": 1, "uniqueItems": True}
+    properties = {"name": {**_NAME, "description": "What it is called"}, "roles": {**roles, "description": "What for"}}
+    required = ["name", "roles"]
+    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    return _body(schema, {"name": "shop", "roles": ["send", "read"]})
 
 
 def _decision() -> Json:
