@@ -9,6 +9,8 @@ EXTRAS = {
     # Young, and so held to one minor version: see smsd/gateway/bird_http.py and bird_events.py.
     "bird": ["httpx>=0.27", "messagebird-sdk>=0.106,<0.107"],
     "datadog": ["datadog>=0.50"],
+    "kafka": ["confluent-kafka>=2.6"],
+    "kinesis": ["boto3>=1.36"],
     "postgresql": ["psycopg[binary]>=3.2"],
     "s3": ["boto3>=1.36"],
     "sentry": ["sentry-sdk>=2.20,<3"],

@@ -28,34 +28,17 @@ from smsd.reporting.fanout import Fanout
 from smsd.sandbox.messagebird import MessageBirdSandbox
 from smsd.sandbox.terminal import show, welcome
 from smsd.settings import SANDBOX_KEY, Settings
-from smsd.settings.types import MemorySpoolUrl, PostgresSpoolUrl, SqliteSpoolUrl
-from smsd.spool.memory import MemorySpool
-from smsd.spool.sqlite import SqliteSpool
+from smsd.settings.types import SqliteSpoolUrl
 from smsd.wiring.accepting import Accepting
 from smsd.wiring.archive import Archive
 from smsd.wiring.callbacks import Callbacks
 from smsd.wiring.dashboard import dashboard, history
 from smsd.wiring.dispatch import Dispatch
-from smsd.wiring.extras import extra
+from smsd.wiring.engines import engine_for
 from smsd.wiring.keys import keyring
 from smsd.wiring.observing import Observing
 from smsd.wiring.providers import Providers, bird_events
 from smsd.wiring.reactor import IDaemonReactor
-
-
-def engine_for(settings: Settings, reactor: IDaemonReactor, measure: Measure) -> IEngine:
-    """The engine that ``settings`` name, not yet opened."""
-    match settings.spool:
-        case MemorySpoolUrl():
-            return MemorySpool(ageing_s=settings.ageing)
-        case SqliteSpoolUrl(path=path):
-            return SqliteSpool(str(path), reactor=reactor, ageing_s=settings.ageing, measure=measure)
-        case PostgresSpoolUrl(url=url):
-            module = extra("smsd.spool.postgresql.engine", "postgresql", "SMSD_SPOOL=postgresql://…")
-            shared: IEngine = module.PostgresSpool(
-                url.reveal(), reactor=reactor, lease_s=settings.lease, ageing_s=settings.ageing, measure=measure
-            )
-            return shared
 
 
 class Daemon(Service):

@@ -38,7 +38,7 @@ def _entry(each: Setting) -> Iterator[str]:
 
 def _as_toml(each: Setting) -> str:
     if each.default is None:
-        return json.dumps(each.example)
+        return each.example if each.example.startswith("{") else json.dumps(each.example)
     value = each.kind.parse(each.default)
     if isinstance(value, bool):
         return json.dumps(value)

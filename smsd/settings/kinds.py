@@ -17,12 +17,8 @@ from smsd.core.receiver import check_url
 from smsd.settings.types import (
     ArchiveUrl,
     DirectoryArchiveUrl,
-    MemorySpoolUrl,
-    PostgresSpoolUrl,
     S3ArchiveUrl,
     Secret,
-    SpoolUrl,
-    SqliteSpoolUrl,
     TrustedProxies,
 )
 
@@ -164,21 +160,6 @@ def clause(error: ValueError) -> str:
     return sentence[:1].lower() + sentence[1:]
 
 
-def _spool_url(given: object) -> SpoolUrl:
-    text = written(given)
-    if text == "memory:":
-        return MemorySpoolUrl()
-    if text.startswith(("postgresql://", "postgres://")):
-        return PostgresSpoolUrl(url=Secret(text))
-    path = text.removeprefix("sqlite:///")
-    if path == text or not path or path.endswith(("/", "/.", "/..")) or path in (".", ".."):
-        raise Wrong
-    # SQLite would keep this one in memory, and lose what was answered 200.
-    if Path(path).name == ":memory:":
-        raise Wrong("for a spool in memory write memory:")
-    return SqliteSpoolUrl(path=Path(path))
-
-
 def _archive_url(given: object) -> ArchiveUrl:
     text = written(given)
     directory = text.removeprefix("file://")
@@ -215,6 +196,5 @@ PROXIES: Final = Kind(allowed="addresses and networks, such as 10.0.0.0/8, with 
 HTTP_URL: Final = Kind(allowed="an http:// or https:// address without user, query or fragment", parse=_http_url)
 CALLBACK_URL: Final = Kind(allowed="an http:// or https:// address without user", parse=_callback_url)
 ARCHIVE_URL: Final = Kind[ArchiveUrl](allowed="s3://BUCKET/PREFIX or file:///DIR", parse=_archive_url)
-SPOOL_URL: Final = Kind[SpoolUrl](allowed="memory:, sqlite:///PATH or postgresql://…", parse=_spool_url)
 TEXT: Final = Kind(allowed="a text", parse=written)
 SECRET: Final = Kind(allowed="a key of visible ASCII characters", parse=_secret)

@@ -17,6 +17,8 @@ from smsd.settings.schema import PREFIX, Setting
 TOML_NAME: Final = "smsd.toml"
 #: What ``smsctl`` is told in the same environment.
 CLIENTS: Final = frozenset({"SMSD_URL", "SMSD_API_KEY"})
+#: What follows is a name of librdkafka's, in its own words but for the dots.
+KAFKA: Final = f"{PREFIX}KAFKA_"
 
 
 @attrs.frozen(kw_only=True)
@@ -86,11 +88,16 @@ def _from_toml(settings: Sequence[Setting], path: Path | None, problems: list[st
 
 def _from_environ(settings: Sequence[Setting], environ: Mapping[str, str], problems: list[str]) -> Iterator[_Given]:
     known = {each.env: each for each in settings}
+    passed: dict[str, str] = {}
     for name, value in environ.items():
         if name in known:
             yield _Given(setting=known[name], label=name, value=value)
+        elif name.startswith(KAFKA):
+            passed[name.removeprefix(KAFKA).lower().replace("_", ".")] = value
         elif name.startswith(PREFIX) and name not in CLIENTS:
             problems.append(_unknown(name, name, list(known)))
+    if passed:
+        yield _Given(setting=known[KAFKA.rstrip("_")], label=f"{KAFKA}…", value=passed)
 
 
 def _from_options(

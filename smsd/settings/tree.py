@@ -19,7 +19,6 @@ from smsd.settings.kinds import (
     HTTP_URL,
     PROXIES,
     SECRET,
-    SPOOL_URL,
     TEXT,
     YES_NO,
     choice,
@@ -28,6 +27,7 @@ from smsd.settings.kinds import (
 )
 from smsd.settings.schema import setting, settings_of
 from smsd.settings.signing import signing_secrets
+from smsd.settings.spools import LIBRDKAFKA, SPOOL_URL
 from smsd.settings.types import (
     ApiKey,
     ArchiveUrl,
@@ -147,13 +147,37 @@ class Settings:
     spool: SpoolUrl = setting(
         SPOOL_URL,
         "sqlite:///smsd.db",
-        "Where accepted messages are kept: sqlite:///PATH (absolute with four slashes), postgresql://… or memory:.",
+        "Where accepted messages are kept: sqlite:///PATH (absolute with four slashes), memory:, or what nodes share: "
+        "postgresql://…, kafka://HOST:PORT,…/TOPIC, kinesis://STREAM.",
     )
-    lease: float = setting(
+    lease: float | None = setting(
         number(above=1, most=3600),
-        "30",
-        "On an engine that nodes share: how long one may be silent until another takes over what it had.",
+        None,
+        "On an engine that nodes share: how long one may be silent until another takes over what it had. Left out, "
+        "30 s on PostgreSQL, 5 s on a stream.",
         unit="s",
+        example="30",
+    )
+    ledger: str = setting(
+        TEXT,
+        "smsd-ledger.db",
+        "On a stream: the file with this node's copy of what is in it. If another node has it, the next name is "
+        "taken, smsd-ledger-2.db and so on.",
+    )
+    kafka: tuple[tuple[str, Secret], ...] = setting(
+        LIBRDKAFKA,
+        None,
+        "What librdkafka is told beside the brokers, by its own names with underscores for dots.",
+        secret=True,
+        example='{"security.protocol" = "SASL_SSL", "sasl.username" = "smsd"}',
+        unset=(),
+    )
+    kinesis_create: bool = setting(YES_NO, "no", "Whether a stream of Kinesis that is missing is made.")
+    kinesis_trust: bool = setting(
+        YES_NO,
+        "no",
+        "Whether this node's copy is complete though the stream has dropped what came after it: for one start, of the "
+        "node that stopped last, after all were off for longer than the stream keeps.",
     )
     backlog_limit: int = setting(
         whole(least=1), "1000000", "How many may wait before more are refused with 429.", unit="recipients"

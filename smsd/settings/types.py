@@ -127,7 +127,29 @@ class PostgresSpoolUrl:
         return f"postgresql://{address.hostname or ''}{address.path}"
 
 
-SpoolUrl: TypeAlias = MemorySpoolUrl | SqliteSpoolUrl | PostgresSpoolUrl
+@attrs.frozen(kw_only=True)
+class KafkaSpoolUrl:
+    """``kafka://HOST:PORT,…/TOPIC``: messages are kept in a topic that several nodes share."""
+
+    #: ``HOST:PORT,…``.
+    brokers: str
+    topic: str
+
+    def __str__(self) -> str:
+        return f"kafka://{self.brokers}/{self.topic}"
+
+
+@attrs.frozen(kw_only=True)
+class KinesisSpoolUrl:
+    """``kinesis://STREAM``: messages are kept in a stream of Amazon Kinesis that several nodes share."""
+
+    stream: str
+
+    def __str__(self) -> str:
+        return f"kinesis://{self.stream}"
+
+
+SpoolUrl: TypeAlias = MemorySpoolUrl | SqliteSpoolUrl | PostgresSpoolUrl | KafkaSpoolUrl | KinesisSpoolUrl
 
 
 @attrs.frozen(kw_only=True)

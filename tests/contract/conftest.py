@@ -1,6 +1,7 @@
 """Every engine, opened, for one suite."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,17 @@ import pytest_twisted
 from smsd.core.address import Msisdn
 from smsd.core.message import Message
 from smsd.core.report import Inbound
+from smsd.spool.kafka.engine import kafka_spool
+from smsd.spool.kinesis.engine import kinesis_spool
 from smsd.spool.memory import MemorySpool
 from smsd.spool.postgresql.engine import PostgresSpool
 from smsd.spool.sqlite import SqliteSpool
+from smsd.spool.stream.engine import StreamSpool
 from tests import messages
 from tests.messages import NOW
+from tests.stream import kafka_server, kinesis_server
+from tests.stream.kafka_server import Broker
+from tests.stream.memorylog import MemoryLog, Shard
 
 
 @pytest.fixture
@@ -23,17 +30,59 @@ def now() -> float:
     return NOW
 
 
-@pytest_twisted.async_yield_fixture(params=["memory", "sqlite", "postgresql"])
+@pytest_twisted.async_yield_fixture(
+    params=[
+        "memory",
+        "sqlite",
+        "postgresql",
+        "stream",
+        pytest.param("kafka", marks=pytest.mark.engines),
+        pytest.param("kinesis", marks=pytest.mark.engines),
+    ]
+)
 async def spool(request: Any, reactor: Any, tmp_path: Path) -> AsyncIterator[Any]:
     """An open engine with room for 1,000."""
     engine = {
         "memory": lambda: MemorySpool(limit=1000),
         "sqlite": lambda: SqliteSpool(str(tmp_path / "spool.db"), reactor=reactor),
         "postgresql": lambda: PostgresSpool(request.getfixturevalue("database"), reactor=reactor),
+        "stream": lambda: StreamSpool(
+            MemoryLog(Shard()), name="log", ledger=str(tmp_path / "ledger.db"), reactor=reactor
+        ),
+        "kinesis": lambda: _on_kinesis(request, tmp_path, reactor),
+        "kafka": lambda: _on_kafka(request.getfixturevalue("broker"), tmp_path, reactor),
     }[request.param]()
     engine.open()
     yield engine
     await engine.close()
+
+
+_TOPICS = count(1)
+
+
+def _on_kafka(broker: Broker, folder: Path, reactor: Any) -> StreamSpool:
+    return kafka_spool(broker.address, f"smsd{next(_TOPICS)}", ledger=str(folder / "ledger.db"), reactor=reactor)
+
+
+def _on_kinesis(request: Any, folder: Path, reactor: Any) -> StreamSpool:
+    environment = request.getfixturevalue("monkeypatch")
+    for name, value in kinesis_server.settings(request.getfixturevalue("kinesis")).items():
+        environment.setenv(name, value)
+    return kinesis_spool(f"smsd{next(_TOPICS)}", ledger=str(folder / "ledger.db"), reactor=reactor, create=True)
+
+
+@pytest.fixture(scope="session")
+def kinesis() -> Iterator[str]:
+    """The URL of one server for all."""
+    with kinesis_server.server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """One real broker for all."""
+    with kafka_server.broker() as broker:
+        yield broker
 
 
 @pytest.fixture

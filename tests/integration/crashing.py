@@ -13,8 +13,9 @@ from twisted.python.components import proxyForInterface
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.ports import IEngine, Lease
-from smsd.service import Daemon, engine_for
+from smsd.service import Daemon
 from smsd.settings import load
+from smsd.wiring.engines import engine_for
 
 STEPS = ("not yet appended", "appended", "leased", "attempt written", "before the settle", "settled")
 

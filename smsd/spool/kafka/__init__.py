@@ -1,0 +1,1 @@
+"""Keeps messages in topics of Apache Kafka."""

@@ -1,0 +1,166 @@
+"""Keeps the log in one topic of one partition."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from smsd.core.errors import SpoolRefused
+from smsd.spool.kafka import topics
+from smsd.spool.stream.log import Logged, LogTrouble
+
+#: Entries read at once.
+BATCH: Final = 1000
+
+
+class KafkaLog:
+    """A topic, behind one producer and one consumer that belongs to no group."""
+
+    #: Less than the megabyte that brokers take unless they are told otherwise.
+    largest = 900_000
+
+    def __init__(
+        self,
+        brokers: str,
+        topic: str,
+        *,
+        settings: Mapping[str, str],
+        patience_s: float,
+        prepare: Callable[..., str] = topics.prepare,
+    ) -> None:
+        """``brokers`` is ``HOST:PORT,…``; ``settings`` are librdkafka's own, such as ``security.protocol``.
+
+        What is not acknowledged within ``patience_s`` seconds has failed. ``prepare`` sees to the topic.
+        """
+        self._prepare = prepare
+        self._topic = topic
+        self._partition = TopicPartition(topic, 0)
+        self._patience_s = patience_s
+        self._settings: dict[str, Any] = {
+            "log_level": 2,
+            "socket.nagle.disable": True,
+            **settings,
+            "bootstrap.servers": brokers,
+        }
+        self._producer: Producer | None = None
+        self._consumer: Consumer | None = None
+        self._next = 0  # offset of the entry that is read next
+
+    def open(self) -> str:
+        """See Log."""
+        identity = self._prepare(self._settings, self._topic, within_s=3 * self._patience_s)
+        self._consumer = Consumer(
+            self._settings
+            | {
+                "group.id": "smsd",  # required, though nothing is ever committed to it
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "error",  # what is missing must be noticed
+                "isolation.level": "read_committed",
+                "fetch.wait.max.ms": 500,
+                "fetch.error.backoff.ms": 100,
+            }
+        )
+        return identity
+
+    def start(self, after: str) -> None:
+        """See Log."""
+        low, high = self._ends()
+        self._next = int(after) + 1 if after else 0
+        if self._next < low:
+            reason = f"the topic {self._topic} has lost what was before {low}, and this ledger was at {self._next}"
+            raise SpoolRefused(reason=reason)
+        if self._next > high:
+            reason = f"the topic {self._topic} ends at {high}, before this ledger's {self._next}: it is another topic"
+            raise SpoolRefused(reason=reason)
+        try:
+            self._reader.assign([TopicPartition(self._topic, 0, self._next)])
+        except KafkaException as error:
+            raise _trouble(error) from error
+
+    def publish(self, entries: Sequence[bytes]) -> None:
+        """See Log."""
+        faults: list[KafkaError] = []
+        producer = self._producer = self._producer or self._make_producer()
+        try:
+            for entry in entries:
+                producer.produce(
+                    self._topic,
+                    entry,
+                    partition=0,
+                    on_delivery=lambda fault, _: faults.append(fault) if fault else None,
+                )
+            left = producer.flush(self._patience_s + 1)
+        except (KafkaException, BufferError) as error:
+            self._drop_producer()
+            raise _trouble(error) from error
+        if left or faults:
+            self._drop_producer()
+            raise LogTrouble(reason=f"Kafka: {faults[0].str() if faults else 'no broker acknowledges'}")
+
+    def read(self, within_s: float) -> Sequence[Logged]:
+        """See Log."""
+        try:
+            first = self._reader.poll(within_s)
+            arrived = [] if first is None else [first, *self._reader.consume(BATCH - 1, 0)]
+        except KafkaException as error:
+            raise _trouble(error) from error
+        return [logged for message in arrived if (logged := self._logged(message)) is not None]
+
+    def is_behind(self) -> bool:
+        """See Log."""
+        return self._next < self._ends()[1]
+
+    def close(self) -> None:
+        """See Log."""
+        self._drop_producer()
+        self._reader.close()
+
+    @property
+    def _reader(self) -> Consumer:
+        if self._consumer is None:
+            raise LogTrouble(reason="it is closed")
+        return self._consumer
+
+    def _logged(self, message: Message) -> Logged | None:
+        if (fault := message.error()) is not None:
+            if fault.code() == KafkaError._PARTITION_EOF:
+                self._next = message.offset() or 0
+                return None
+            raise LogTrouble(reason=f"Kafka: {fault.str()}")
+        offset = message.offset() or 0
+        self._next = offset + 1
+        return Logged(position=str(offset), data=message.value() or b"")
+
+    def _ends(self) -> tuple[int, int]:
+        try:
+            ends = self._reader.get_watermark_offsets(self._partition, timeout=self._patience_s)
+        except KafkaException as error:
+            raise _trouble(error) from error
+        if ends is None:
+            raise LogTrouble(reason="Kafka: no broker answers")
+        return ends
+
+    def _make_producer(self) -> Producer:
+        return Producer(
+            self._settings
+            | {
+                "acks": "all",
+                "enable.idempotence": True,
+                "linger.ms": 0,
+                "compression.type": "lz4",
+                "message.timeout.ms": round(self._patience_s * 1000),
+            }
+        )
+
+    def _drop_producer(self) -> None:
+        # The next one has a new session: what this one still holds must not come after what is written next.
+        if self._producer is not None:
+            self._producer.purge(in_flight=True, in_queue=True, blocking=False)
+            self._producer.flush(0)
+            self._producer = None
+
+
+def _trouble(error: Exception) -> LogTrouble:
+    fault = error.args[0] if error.args else error
+    return LogTrouble(reason=f"Kafka: {fault.str() if isinstance(fault, KafkaError) else fault}")

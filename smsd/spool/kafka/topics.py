@@ -1,0 +1,94 @@
+"""Sees to it that the topic is there and keeps what it is given, or says what to do."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+)
+
+from smsd.core.errors import SpoolRefused
+
+#: Copies of each entry, where there are as many brokers.
+REPLICAS: Final = 3
+#: What lets a topic keep all that it was ever given; the brokers' own defaults forget after a week.
+KEEPING: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+
+
+def prepare(settings: Mapping[str, Any], topic: str, *, within_s: float) -> str:
+    """Make ``topic`` if it is not there, and have it keep what it has; the answer is its id.
+
+    Raises SpoolRefused, with what is to be made if we may not.
+    """
+    try:
+        admin = AdminClient(dict(settings))
+        metadata = admin.list_topics(timeout=within_s)
+        if topic not in metadata.topics:
+            _make(admin, topic, len(metadata.brokers), within_s)
+        else:
+            _check(admin, topic, within_s)
+        return _identity(admin, topic, within_s)
+    except KafkaException as error:
+        raise SpoolRefused(reason=f"Kafka: {_words(error)}") from error
+
+
+def _make(admin: AdminClient, topic: str, brokers: int, within_s: float) -> None:
+    replicas = min(REPLICAS, brokers)
+    config = {**KEEPING, "min.insync.replicas": str(max(1, replicas - 1))}
+    new = NewTopic(topic, num_partitions=1, replication_factor=replicas, config=config)
+    try:
+        admin.create_topics([new], operation_timeout=within_s, request_timeout=within_s)[topic].result(within_s)
+    except (KafkaException, TimeoutError) as error:
+        if topic in admin.list_topics(timeout=within_s).topics:
+            return  # another node was faster
+        words = " ".join(f"--config {name}={value}" for name, value in config.items())
+        raise SpoolRefused(
+            reason=f"the topic {topic} is missing and cannot be made ({_words(error)}). Make it: kafka-topics.sh"
+            f" --create --topic {topic} --partitions 1 --replication-factor {replicas} {words}"
+        ) from error
+
+
+def _check(admin: AdminClient, topic: str, within_s: float) -> None:
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    try:
+        config = admin.describe_configs([resource], request_timeout=within_s)[resource].result(within_s)
+    except (KafkaException, TimeoutError):
+        return  # a role that may not look can still write
+    found = {name: config[name].value for name in KEEPING if name in config}
+    # A compacted topic belongs to somebody else: nothing of ours has a key.
+    if (policy := found.pop("cleanup.policy", "delete")) != "delete":
+        raise SpoolRefused(reason=f"the topic {topic} has cleanup.policy={policy}: messages would be lost, use another")
+    forgetful = {name: KEEPING[name] for name, value in found.items() if value != KEEPING[name]}
+    if forgetful:
+        _alter(admin, topic, forgetful, within_s)
+
+
+def _alter(admin: AdminClient, topic: str, config: Mapping[str, str], within_s: float) -> None:
+    entries = [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in config.items()]
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
+    try:
+        admin.incremental_alter_configs([resource], request_timeout=within_s)[resource].result(within_s)
+    except (KafkaException, TimeoutError) as error:
+        words = ",".join(f"{name}={value}" for name, value in config.items())
+        raise SpoolRefused(
+            reason=f"the topic {topic} forgets messages, and that cannot be changed ({_words(error)}). Change it:"
+            f" kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config {words}"
+        ) from error
+
+
+def _identity(admin: AdminClient, topic: str, within_s: float) -> str:
+    try:
+        described = admin.describe_topics(TopicCollection([topic]), request_timeout=within_s)
+        return str(described[topic].result(within_s).topic_id)
+    except (KafkaException, TimeoutError):
+        return ""  # a role that may not look can still write
+
+
+def _words(error: Exception) -> str:
+    fault = error.args[0] if error.args else "no answer"
+    return fault.str() if isinstance(fault, KafkaError) else str(fault)

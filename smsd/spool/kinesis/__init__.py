@@ -1,0 +1,1 @@
+"""Keeps messages in a stream of Amazon Kinesis."""

@@ -1,0 +1,177 @@
+"""Keeps the log in a stream, in one shard at a time."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from threading import Event
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from smsd.spool.kinesis import horizon, shards, streams
+from smsd.spool.kinesis.reads import Reads
+from smsd.spool.stream.log import Logged, LogTrouble
+
+#: Seconds until what was refused is put again.
+AGAIN_S: Final = 0.25
+#: Records in a request: 5 MiB are the most that PutRecords takes.
+PUT: Final = 5
+#: Records read at once.
+BATCH: Final = 1000
+_THROTTLED: Final = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "LimitExceededException",
+        "KMSThrottlingException",
+        "ThrottlingException",
+    }
+)
+
+
+class KinesisLog:
+    """A stream; all of the log is in the shard that has the first hash key."""
+
+    #: A record may have a mebibyte, with its key.
+    largest = 900_000
+
+    def __init__(
+        self,
+        stream: str,
+        *,
+        client: Callable[[], Any],
+        create: bool,
+        trust: bool,
+        patience_s: float,
+        monotonic: Callable[[], float],
+    ) -> None:
+        """``client`` makes a boto3 client for Kinesis; with ``create`` a missing stream is made.
+
+        With ``trust`` a ledger is believed to miss nothing that the stream has dropped. What is throttled for
+        ``patience_s`` seconds has failed.
+        """
+        self._stream = stream
+        self._make_client = client
+        self._create = create
+        self._trust = trust
+        self._patience_s = patience_s
+        self._monotonic = monotonic
+        self._never = Event()
+        self._reads = Reads(monotonic)
+        self._arrived: deque[Logged] = deque()
+        self._shard, self._after = "", ""
+        self._iterator: str | None = None
+        self._is_at_end = False
+
+    def open(self) -> str:
+        """See Log."""
+        self._client = self._make_client()
+        return streams.prepare(self._client, self._stream, create=self._create)
+
+    def start(self, after: str) -> None:
+        """See Log."""
+        self._arrived.clear()
+        self._iterator = None
+        self._shard, _, self._after = after.partition("/")
+        try:
+            self._shard = self._shard or shards.oldest(shards.listed(self._client, self._stream))
+            if not self._trust:
+                horizon.check(self._client, self._stream, self._shard, self._after)
+        except (ClientError, BotoCoreError) as error:
+            raise LogTrouble(reason=f"Kinesis: {error}") from error
+
+    def publish(self, entries: Sequence[bytes]) -> None:
+        """See Log."""
+        left = list(entries)
+        deadline = self._monotonic() + self._patience_s
+        while left:
+            part, rest = left[:PUT], left[PUT:]
+            refused, why = self._put(part)
+            left = refused + rest
+            if refused and self._monotonic() > deadline:
+                raise LogTrouble(reason=f"Kinesis takes no more at the moment ({why})")
+            if refused:
+                self._never.wait(AGAIN_S)
+
+    def read(self, within_s: float) -> Sequence[Logged]:
+        """See Log."""
+        deadline = self._monotonic() + within_s
+        while not self._arrived:
+            left_s, wait_s = deadline - self._monotonic(), self._reads.wait_s()
+            if wait_s > left_s:
+                self._never.wait(max(0.0, left_s))
+                break
+            self._never.wait(wait_s)
+            self._fetch()
+            if self._monotonic() >= deadline:
+                break
+        arrived = list(self._arrived)
+        self._arrived.clear()
+        return arrived
+
+    def is_behind(self) -> bool:
+        """See Log."""
+        if not self._arrived:
+            self._never.wait(self._reads.wait_s())
+            self._is_at_end = False
+            self._fetch()
+        return bool(self._arrived) or not self._is_at_end
+
+    def close(self) -> None:
+        """See Log."""
+        self._client.close()
+
+    def _put(self, entries: Sequence[bytes]) -> tuple[list[bytes], str]:
+        """Put ``entries``; the answer is those that were refused for the moment, and why."""
+        key = {"PartitionKey": "smsd", "ExplicitHashKey": shards.FIRST_KEY}
+        records = [{"Data": entry, **key} for entry in entries]
+        try:
+            answers = self._client.put_records(StreamName=self._stream, Records=records)["Records"]
+        except ClientError as error:
+            if (code := error.response["Error"]["Code"]) in _THROTTLED:
+                return list(entries), code
+            raise LogTrouble(reason=f"Kinesis: {error}") from error
+        except BotoCoreError as error:
+            raise LogTrouble(reason=f"Kinesis: {error}") from error
+        refused = [
+            (entry, each["ErrorCode"]) for entry, each in zip(entries, answers, strict=True) if each.get("ErrorCode")
+        ]
+        return [entry for entry, _ in refused], refused[0][1] if refused else ""
+
+    def _fetch(self) -> None:
+        self._reads.made()
+        try:
+            if self._iterator is None:
+                self._iterator = self._place()
+            answer = self._client.get_records(ShardIterator=self._iterator, Limit=BATCH)
+            self._take(answer)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "ExpiredIteratorException":
+                self._iterator = None
+            elif code in _THROTTLED:
+                self._reads.refused()
+            else:
+                raise LogTrouble(reason=f"Kinesis: {error}") from error
+        except BotoCoreError as error:
+            raise LogTrouble(reason=f"Kinesis: {error}") from error
+
+    def _take(self, answer: Any) -> None:
+        self._iterator = answer.get("NextShardIterator")
+        for each in answer["Records"]:
+            self._after = each["SequenceNumber"]
+            self._arrived.append(Logged(position=f"{self._shard}/{self._after}", data=each["Data"]))
+        self._is_at_end = not answer.get("MillisBehindLatest", 0) and not answer["Records"]
+        if self._iterator is None:  # the shard was split or merged
+            child = shards.following(shards.listed(self._client, self._stream), self._shard)
+            self._is_at_end = child is None
+            if child is not None:
+                self._shard, self._after = child, ""
+
+    def _place(self) -> str:
+        kind = (
+            {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": self._after}
+            if self._after
+            else {"ShardIteratorType": "TRIM_HORIZON"}
+        )
+        names = {"StreamName": self._stream, "ShardId": self._shard}
+        iterator: str = self._client.get_shard_iterator(**names, **kind)["ShardIterator"]
+        return iterator

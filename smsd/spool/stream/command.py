@@ -1,0 +1,164 @@
+"""Says how what a node wants is written down in the log.
+
+An entry is a line of JSON that says who wrote it, and a piece of the JSON array of its commands.
+"""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import attrs
+
+from smsd.core.callback import Callback
+from smsd.core.errors import SpoolUnavailable
+from smsd.core.message import Message
+from smsd.core.report import Inbound
+from smsd.spool import record
+from smsd.spool.jobs import Append
+
+#: Version of the written form. A node that reads a newer one stops, until it is upgraded.
+FORM: Final = 1
+#: Octets left for the first line of an entry.
+HEAD: Final = 500
+#: Octets from which a text is compressed: a shard of Kinesis takes a megabyte a second.
+SMALL: Final = 2000
+
+#: A verb, and what it is about; JSON can hold it.
+Command = tuple[Any, ...]
+
+APPEND: Final = "append"
+CHANGE: Final = "change"
+FORGET: Final = "forget"
+BEAT: Final = "beat"
+RECEIVE: Final = "receive"
+CALLBACK: Final = "callback"
+SILENCE: Final = "silence"
+CLAIM_LANE: Final = "claim lane"
+LEAVE_LANE: Final = "leave lane"
+
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))
+
+
+class Newer(SpoolUnavailable):
+    """The spool cannot be used: {reason}."""
+
+    def __init__(self, *, form: object) -> None:
+        super().__init__(reason=f"a newer smsd has written form {form}, this one must be upgraded to read it")
+
+
+@attrs.frozen(kw_only=True)
+class Entry:
+    """A piece of what one node wants."""
+
+    author: str  #: of one run of one node
+    number: int  #: rising with each that the author writes; the same for all pieces of one
+    epoch: int  #: in which the author has the lane, as it thinks; 0: it has not
+    piece: int  #: from 0
+    pieces: int
+    text: bytes  #: of the commands, as much as is in this piece
+
+
+def entries(commands: Sequence[Command], *, author: str, number: int, epoch: int, largest: int) -> list[bytes]:
+    """``commands`` as entries of at most ``largest`` octets, all or none of which will count."""
+    text = _JSON.encode(commands).encode()
+    if len(text) > SMALL:
+        text = zlib.compress(text, 1)
+    size = largest - HEAD
+    pieces = [text[start : start + size] for start in range(0, len(text), size)]
+    return [
+        _JSON.encode([FORM, author, number, epoch, piece, len(pieces)]).encode() + b"\n" + part
+        for piece, part in enumerate(pieces)
+    ]
+
+
+def read(data: bytes) -> Entry | None:
+    """The entry in ``data``; None for what is none. Raises Newer if a newer smsd has written it."""
+    head, _, text = data.partition(b"\n")
+    try:
+        words = json.loads(head)
+    except ValueError:
+        return None
+    match words:
+        case [int(form), str(author), int(number), int(epoch), int(piece), int(pieces)] if form == FORM:
+            return Entry(author=author, number=number, epoch=epoch, piece=piece, pieces=pieces, text=text)
+        case [int(form), str(), *_] if form > FORM:
+            raise Newer(form=form)
+        case _:
+            return None
+
+
+def commands(text: bytes) -> list[Command]:
+    """The commands of a whole ``text``. Raises ValueError, TypeError and zlib.error if it is none of ours."""
+    plain = text if text.startswith(b"[") else zlib.decompress(text)
+    return [tuple(each) for each in json.loads(plain)]
+
+
+def append(job: Append, answer: str) -> Command:
+    """Keep what ``job`` appends; ``answer`` is what its idempotency key will be answered with."""
+    claim = job.claim
+    words = None if claim is None else [claim.api_key, claim.key, claim.fingerprint, claim.at, claim.until, answer]
+    quotas = [attrs.astuple(quota) for quota in job.quotas]
+    return (APPEND, job.rows, job.limit, words, quotas)
+
+
+def change(was: Message, after: Message, *, is_ours: bool) -> Command:
+    """Put ``after`` in place of ``was``.
+
+    With ``is_ours`` it counts only if we have the lane and the state is still the same; else if nothing has changed.
+    """
+    mark = "" if is_ours else fingerprint(was)
+    return (CHANGE, was.id, was.state.value, mark, record.life(after))
+
+
+def changed(stored: Message, life: Sequence[Any]) -> Message:
+    """``stored`` as it is after a change to ``life``."""
+    return record.from_row((*record.to_row(stored)[: len(record.FIXED)], *life[:-1]))
+
+
+def fingerprint(message: Message) -> str:
+    """Of what has become of ``message``: another for each other life."""
+    life = record.life(message)[:-1]
+    return hashlib.sha256(_JSON.encode([life, message.body != ""]).encode()).hexdigest()[:24]
+
+
+def receive(inbound: Inbound, callback: Callback | None) -> Command:
+    """Keep an incoming message, and the callback that tells of it."""
+    told = None if callback is None else _callback(callback)
+    return (
+        RECEIVE,
+        [inbound.id, inbound.originator, inbound.recipient.digits, inbound.body, inbound.received_at],
+        told,
+    )
+
+
+def callback(callback: Callback, after: Callback | None) -> Command:
+    """Keep ``after`` in place of ``callback``, or nothing."""
+    return (CALLBACK, _callback(callback), None if after is None else _callback(after))
+
+
+def read_callback(words: Sequence[Any]) -> Callback:
+    """The callback in the ``words`` of a command."""
+    id, url, body, api_key, created_at, attempts, not_before = words
+    times = {"created_at": created_at, "attempts": attempts, "not_before": not_before}
+    return Callback(id=id, url=url, body=body.encode("latin-1"), api_key=api_key, **times)
+
+
+def runs(commands: Sequence[Command]) -> Iterator[tuple[str, list[Command]]]:
+    """``commands`` with those of one verb that follow one another together."""
+    run: list[Command] = []
+    for command in commands:
+        if run and run[0][0] != command[0]:
+            yield run[0][0], run
+            run = []
+        run.append(command)
+    if run:
+        yield run[0][0], run
+
+
+def _callback(callback: Callback) -> list[Any]:
+    # Octets as a text of the characters with their numbers.
+    body = callback.body.decode("latin-1")
+    times = (callback.created_at, callback.attempts, callback.not_before)
+    return [callback.id, callback.url, body, callback.api_key, *times]

@@ -1,0 +1,54 @@
+"""Opens this node's copy of what a log says."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Final
+
+from smsd.core.errors import SpoolRefused
+from smsd.spool import schema
+from smsd.spool.stream.journal import Journal
+
+#: Names that are tried: as many nodes may share a folder.
+TRIES: Final = 32
+
+
+def open_ledger(undo: ExitStack, path: Path, log: str, *, busy_s: float) -> tuple[Path, sqlite3.Connection, Journal]:
+    """Hold and open ``path``, or the next name that is free, as a ledger of ``log``; ``undo`` lets go of it.
+
+    Which of them a node has makes no difference: all say the same, and what one lacks is read from the log. What
+    another process has, or was made from another log, is passed over. Raises SpoolRefused, sqlite3.Error and OSError.
+    """
+    why = SpoolRefused(reason=f"{path} is no name for a file")
+    for each in _names(path):
+        with ExitStack() as attempt:
+            try:
+                attempt.enter_context(schema.held(each))
+            except SpoolRefused as refused:
+                why = refused
+                continue
+            writing = attempt.enter_context(closing(schema.connect(each, busy_s=busy_s)))
+            journal = _prepared(each, writing, log)
+            if journal is not None:
+                undo.push(attempt.pop_all())
+                return each, writing, journal
+            why = SpoolRefused(reason=f"{each} is the ledger of another stream: name another file in SMSD_LEDGER")
+    raise why
+
+
+def _names(path: Path) -> Iterator[Path]:
+    yield path
+    for number in range(2, TRIES + 1):
+        yield path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def _prepared(path: Path, writing: sqlite3.Connection, log: str) -> Journal | None:
+    # What a power cut takes from the ledger is read from the log again.
+    writing.execute("PRAGMA synchronous = NORMAL")
+    try:
+        schema.prepare(writing, schema.migrations())
+    except SpoolRefused as refused:
+        raise SpoolRefused(reason=f"{path}: {refused.reason}") from None
+    journal = Journal(writing, log)
+    return journal if journal.prepare() else None

@@ -1,0 +1,121 @@
+"""A real Apache Kafka for tests: one process in KRaft mode, from Maven Central's jars."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+VERSION: Final = "4.4.0"
+_POM: Final = f"""
+<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+  <groupId>smsd</groupId><artifactId>kafka</artifactId><version>1</version>
+  <dependencies><dependency>
+    <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{VERSION}</version>
+  </dependency></dependencies>
+</project>"""
+_HEAP: Final = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC")
+
+
+def jars() -> Path:
+    """The folder of the jars, fetched once."""
+    folder = Path(os.environ.get("SMSD_TEST_CACHE", Path.home() / ".cache/smsd-test")) / f"kafka-{VERSION}"
+    if not (folder / "complete").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "pom.xml").write_text(_POM, encoding="utf-8")
+        goal = ["dependency:copy-dependencies", "-DoutputDirectory=jars", "-DincludeScope=runtime"]
+        subprocess.run(["mvn", "-q", "-B", *goal], cwd=folder, check=True)
+        (folder / "complete").touch()
+    return folder / "jars"
+
+
+@attrs.define
+class Broker:
+    """One broker, which can be killed and started again with all that it had."""
+
+    folder: Path
+    ports: tuple[int, int]
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def address(self) -> str:
+        """``HOST:PORT``."""
+        return f"127.0.0.1:{self.ports[0]}"
+
+    def start(self) -> None:
+        """Start it; returns when it can be connected to."""
+        with (self.folder / "broker.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self._java("kafka.Kafka", "server.properties"), cwd=self.folder, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.ports[0])) == 0:
+                    return
+            time.sleep(0.1)
+        raise RuntimeError((self.folder / "broker.log").read_text(encoding="utf-8")[-3000:])
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+
+    def format(self) -> None:
+        """Write its settings, and make its folder one of a new cluster."""
+        client, control = self.ports
+        (self.folder / "server.properties").write_text(
+            f"""
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{control}
+listeners=PLAINTEXT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{control}
+advertised.listeners=PLAINTEXT://127.0.0.1:{client}
+controller.listener.names=CONTROLLER
+log.dirs={self.folder}/data
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+auto.create.topics.enable=false
+""",
+            encoding="utf-8",
+        )
+        command = self._java(
+            "kafka.tools.StorageTool", "format", "-t", "c21zZC10ZXN0cy0wMDAwMQ", "-c", "server.properties"
+        )
+        subprocess.run(command, cwd=self.folder, check=True, capture_output=True)
+
+    def _java(self, *words: str) -> list[str]:
+        return ["java", *_HEAP, "-cp", f"{jars()}/*", *words]
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+@contextmanager
+def broker() -> Iterator[Broker]:
+    """A broker of its own, removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="smsd-kafka-"))
+    broker = Broker(folder, _free_ports())
+    try:
+        broker.format()
+        broker.start()
+        yield broker
+    finally:
+        broker.kill()
+        shutil.rmtree(folder)

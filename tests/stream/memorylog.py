@@ -1,0 +1,51 @@
+"""A log in memory: what every node of a test writes to and reads from."""
+
+from collections.abc import Sequence
+
+import attrs
+
+from smsd.spool.stream.log import Logged, LogTrouble
+
+
+@attrs.define
+class Shard:
+    """The entries, and how the way to them is."""
+
+    entries: list[bytes] = attrs.field(factory=list)
+    identity: str = "1"
+    is_cut: bool = False
+    is_twice: bool = False  #: each entry is kept twice, as by a broker that died before it could say so
+
+
+class MemoryLog:
+    """One node's way to a shard."""
+
+    largest = 2000
+
+    def __init__(self, shard: Shard) -> None:
+        self._shard = shard
+        self._next = 0
+
+    def open(self) -> str:
+        return self._shard.identity
+
+    def start(self, after: str) -> None:
+        self._next = int(after) + 1 if after else 0
+
+    def publish(self, entries: Sequence[bytes]) -> None:
+        if self._shard.is_cut:
+            raise LogTrouble(reason="the network is cut")
+        self._shard.entries += [each for entry in entries for each in [entry] * (1 + self._shard.is_twice)]
+
+    def read(self, within_s: float) -> Sequence[Logged]:
+        if self._shard.is_cut:
+            raise LogTrouble(reason="the network is cut")
+        arrived = self._shard.entries[self._next :]
+        first, self._next = self._next, len(self._shard.entries)
+        return [Logged(position=str(first + number), data=data) for number, data in enumerate(arrived)]
+
+    def is_behind(self) -> bool:
+        return not self._shard.is_cut and self._next < len(self._shard.entries)
+
+    def close(self) -> None:
+        pass
