@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 
 VERSION: Final = "3.3.3"
-#: Binds to the loopback address only, which its own command line cannot be told.
+#: Binds to the loopback address only, which its own command line cannot be told; and lives on when a client dies.
 _SERVE: Final = """
+process.on('uncaughtException', error => { if (error.code != 'ECONNRESET') throw error })
 require('kinesalite')({createStreamMs: 0, shardLimit: 1000}).listen(+process.argv[1], '127.0.0.1')"""
 
 

@@ -44,8 +44,13 @@ class MemoryLog:
         first, self._next = self._next, len(self._shard.entries)
         return [Logged(position=str(first + number), data=data) for number, data in enumerate(arrived)]
 
-    def is_behind(self) -> bool:
-        return not self._shard.is_cut and self._next < len(self._shard.entries)
+    def end(self) -> float:
+        if self._shard.is_cut:
+            raise LogTrouble(reason="the network is cut")
+        return len(self._shard.entries)
+
+    def is_before(self, end: float) -> bool:
+        return self._next < end
 
     def close(self) -> None:
         pass

@@ -107,9 +107,13 @@ class KafkaLog:
             raise _trouble(error) from error
         return [logged for message in arrived if (logged := self._logged(message)) is not None]
 
-    def is_behind(self) -> bool:
+    def end(self) -> float:
         """See Log."""
-        return self._next < self._ends()[1]
+        return self._ends()[1]
+
+    def is_before(self, end: float) -> bool:
+        """See Log."""
+        return self._next < end
 
     def close(self) -> None:
         """See Log."""

@@ -1,5 +1,6 @@
 """Keeps the log in a stream, in one shard at a time."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from threading import Event
@@ -59,7 +60,7 @@ class KinesisLog:
         self._arrived: deque[Logged] = deque()
         self._shard, self._after = "", ""
         self._iterator: str | None = None
-        self._is_at_end = False
+        self._complete_at = -math.inf  # monotonic seconds; all that was there then was given
 
     def open(self) -> str:
         """See Log."""
@@ -107,13 +108,16 @@ class KinesisLog:
         self._arrived.clear()
         return arrived
 
-    def is_behind(self) -> bool:
+    def end(self) -> float:
         """See Log."""
-        if not self._arrived:
+        return self._monotonic()
+
+    def is_before(self, end: float) -> bool:
+        """See Log."""
+        if not self._arrived and self._complete_at < end:
             self._never.wait(self._reads.wait_s())
-            self._is_at_end = False
             self._fetch()
-        return bool(self._arrived) or not self._is_at_end
+        return bool(self._arrived) or self._complete_at < end
 
     def close(self) -> None:
         """See Log."""
@@ -137,12 +141,13 @@ class KinesisLog:
         return [entry for entry, _ in refused], refused[0][1] if refused else ""
 
     def _fetch(self) -> None:
+        began_at = self._monotonic()
         self._reads.made()
         try:
             if self._iterator is None:
                 self._iterator = self._place()
             answer = self._client.get_records(ShardIterator=self._iterator, Limit=BATCH)
-            self._take(answer)
+            self._take(answer, began_at)
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code == "ExpiredIteratorException":
@@ -154,17 +159,18 @@ class KinesisLog:
         except BotoCoreError as error:
             raise LogTrouble(reason=f"Kinesis: {error}") from error
 
-    def _take(self, answer: Any) -> None:
+    def _take(self, answer: Any, began_at: float) -> None:
         self._iterator = answer.get("NextShardIterator")
         for each in answer["Records"]:
             self._after = each["SequenceNumber"]
             self._arrived.append(Logged(position=f"{self._shard}/{self._after}", data=each["Data"]))
-        self._is_at_end = not answer.get("MillisBehindLatest", 0) and not answer["Records"]
         if self._iterator is None:  # the shard was split or merged
             child = shards.following(shards.listed(self._client, self._stream), self._shard)
-            self._is_at_end = child is None
             if child is not None:
                 self._shard, self._after = child, ""
+                return
+        if not answer.get("MillisBehindLatest") and len(answer["Records"]) < BATCH:
+            self._complete_at = began_at
 
     def _place(self) -> str:
         kind = (

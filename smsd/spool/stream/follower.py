@@ -92,11 +92,14 @@ class Follower(Machine):
         return self._log.read(0.0)
 
     def catch_up(self) -> int:
-        """Read all that is there; the answer is how many entries that were. Raises SpoolUnavailable, sqlite3.Error."""
+        """Read all that is there now; the answer is how many entries that were.
+
+        Raises SpoolUnavailable and sqlite3.Error.
+        """
         self._find_place()
-        count = 0
+        count, end = 0, self._log.end()  # once: others write on, and would always be ahead
         deadline = self._monotonic() + self._patience_s
-        while self._log.is_behind():
+        while self._log.is_before(end):
             if arrived := self._absorb(self._log.read(self._patience_s)):
                 deadline = self._monotonic() + self._patience_s
             elif self._monotonic() > deadline:

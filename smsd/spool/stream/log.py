@@ -45,8 +45,11 @@ class Log(Protocol):
     def read(self, within_s: float) -> Sequence[Logged]:
         """The next entries; waits up to ``within_s`` seconds for the first. Raises LogTrouble."""
 
-    def is_behind(self) -> bool:
-        """Whether entries are there, as of this call, that were not read yet. Raises LogTrouble."""
+    def end(self) -> float:
+        """Where the log ends now, or when that was asked; only the log knows its meaning. Raises LogTrouble."""
+
+    def is_before(self, end: float) -> bool:
+        """Whether of what was there at ``end`` something was not read yet. Raises LogTrouble."""
 
     def close(self) -> None:
         """Let go of connections and threads."""

@@ -47,9 +47,7 @@ def test_what_librdkafka_is_told_is_written_in_its_own_words(tmp_path: Path) -> 
     from_toml = load({}, {}, toml)
     assert passed(from_env(**given)) == passed(from_toml) == told
     assert "hush" not in repr(from_toml)
-    with pytest.raises(
-        SettingsError, match=r"^SMSD_KAFKA is not valid; it must be set one by one, such as "
-    ):
+    with pytest.raises(SettingsError, match=r"^SMSD_KAFKA is not valid; it must be set one by one, such as "):
         from_env(kafka="security.protocol=SSL")
 
 
