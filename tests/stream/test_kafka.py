@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 from pytest_twisted import ensureDeferred
 
 from smsd.core.errors import SpoolRefused, SpoolUnavailable
 from smsd.core.lifecycle import State
 from smsd.spool.kafka.engine import kafka_spool
+from smsd.spool.kafka.topics import KEEPING
+from smsd.spool.stream.engine import StreamSpool
+from tests.integration.daemon import until
 from tests.messages import ROOM, sms
 from tests.stream import kafka_server
 from tests.stream.kafka_server import Broker
@@ -29,18 +32,35 @@ def make(broker: Broker, topic: str, **config: str) -> None:
     admin.create_topics([NewTopic(topic, 1, 1, config=settings)])[topic].result(10)
 
 
-def test_a_topic_that_would_lose_messages_is_refused(broker: Broker, tmp_path: Any, reactor: Any) -> None:
-    for topic, config, what in (
-        ("compacted", {"cleanup_policy": "compact"}, "cleanup.policy=compact"),
-        ("short", {"retention_ms": "1000"}, "retention.ms=1000"),
-    ):
-        make(broker, topic, **config)
-        with pytest.raises(SpoolRefused, match=f"the topic {topic} has {what}"):
-            kafka_spool(broker.address, topic, ledger=str(tmp_path / topic), reactor=reactor).open()
+def described(broker: Broker, topic: str) -> dict[str, str]:
+    admin = AdminClient({"bootstrap.servers": broker.address})
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    return {name: entry.value for name, entry in admin.describe_configs([resource])[resource].result(10).items()}
+
+
+@ensureDeferred
+async def test_a_topic_that_would_forget_is_made_to_keep(broker: Broker, tmp_path: Any, reactor: Any) -> None:
+    make(broker, "short", retention_ms="1000", retention_bytes="1000")
+    node = kafka_spool(broker.address, "short", ledger=str(tmp_path / "l"), reactor=reactor)
+    node.open()
+    assert KEEPING.items() <= described(broker, "short").items()
+    await node.close()
+
+
+def test_a_compacted_topic_is_refused(broker: Broker, tmp_path: Any, reactor: Any) -> None:
+    make(broker, "compacted", cleanup_policy="compact")
+    with pytest.raises(SpoolRefused, match=r"the topic compacted has cleanup\.policy=compact"):
+        kafka_spool(broker.address, "compacted", ledger=str(tmp_path / "l"), reactor=reactor).open()
+
+
+def test_a_setting_that_librdkafka_does_not_know_is_named(broker: Broker, tmp_path: Any, reactor: Any) -> None:
+    wrong = kafka_spool(broker.address, "x", ledger=str(tmp_path), reactor=reactor, settings={"no.such": "thing"})
+    with pytest.raises(SpoolRefused, match=r'Kafka: No such configuration property: "no\.such"'):
+        wrong.open()
 
 
 def test_a_broker_that_is_not_there_is_refused_in_words(tmp_path: Any, reactor: Any) -> None:
-    engine = kafka_spool("127.0.0.1:1", "sms", ledger=str(tmp_path / "l"), reactor=reactor, lease_s=1.0)
+    engine = kafka_spool("127.0.0.1:1", "sms", ledger=str(tmp_path / "l"), reactor=reactor, patience_s=0.5)
     with pytest.raises(SpoolRefused, match="Kafka: "):
         engine.open()
 
@@ -57,17 +77,26 @@ async def test_ten_thousand_at_once_are_kept_whole(broker: Broker, tmp_path: Any
     await other.close()
 
 
+async def is_appended(node: StreamSpool) -> bool:
+    try:
+        await node.append([sms()], ROOM)
+    except SpoolUnavailable:
+        return False
+    return True
+
+
 @ensureDeferred
 async def test_while_the_broker_is_away_nothing_is_accepted_and_then_all_goes_on(tmp_path: Any, reactor: Any) -> None:
     with kafka_server.broker() as broker:
         node = kafka_spool(broker.address, "sms", ledger=str(tmp_path / "l"), reactor=reactor, lease_s=4.0)
         node.open()
         message = sms()
+        await until(lambda: is_appended(node), "the broker is warm")
         await node.append([message], ROOM)
         broker.kill()
         with pytest.raises(SpoolUnavailable, match="Kafka: "):
             await node.append([sms()], ROOM)
         broker.start()
         assert await node.find(message.id) == message
-        await node.append([sms()], ROOM)
+        await until(lambda: is_appended(node), "it accepts again")
         await node.close()

@@ -20,6 +20,7 @@ from smsd.core.retry import Backoff
 from smsd.core.settle import Policy, begin, cancel, settle
 from smsd.spool.stream import command
 from smsd.spool.stream.engine import StreamSpool
+from smsd.spool.stream.follower import FAILING_S
 from tests.messages import NOW, ROOM, sms
 from tests.stream.memorylog import MemoryLog, Shard
 
@@ -187,6 +188,7 @@ async def test_a_node_that_is_cut_off_sends_nothing_once_its_lease_is_over_and_s
     with pytest.raises(SpoolUnavailable, match="the network is cut"):
         await node.lease(NOW, 1)
     world.shard.is_cut = False
+    world.clock.now += FAILING_S
     await node.store(lease, begin(lease.message, NOW, "test"))
 
 

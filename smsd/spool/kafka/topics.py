@@ -28,10 +28,10 @@ def prepare(settings: Mapping[str, Any], topic: str, *, within_s: float) -> str:
     try:
         admin = AdminClient(dict(settings))
         metadata = admin.list_topics(timeout=within_s)
-        if topic not in metadata.topics:
-            _make(admin, topic, len(metadata.brokers), within_s)
-        else:
+        if topic in metadata.topics:
             _check(admin, topic, within_s)
+        else:
+            _make(admin, topic, len(metadata.brokers), within_s)
         return _identity(admin, topic, within_s)
     except KafkaException as error:
         raise SpoolRefused(reason=f"Kafka: {_words(error)}") from error
@@ -44,8 +44,8 @@ def _make(admin: AdminClient, topic: str, brokers: int, within_s: float) -> None
     try:
         admin.create_topics([new], operation_timeout=within_s, request_timeout=within_s)[topic].result(within_s)
     except (KafkaException, TimeoutError) as error:
-        if topic in admin.list_topics(timeout=within_s).topics:
-            return  # another node was faster
+        if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return _check(admin, topic, within_s)  # another node was faster
         words = " ".join(f"--config {name}={value}" for name, value in config.items())
         raise SpoolRefused(
             reason=f"the topic {topic} is missing and cannot be made ({_words(error)}). Make it: kafka-topics.sh"

@@ -6,7 +6,7 @@ import boto3
 from botocore.config import Config
 
 from smsd.spool.kinesis.log import KinesisLog
-from smsd.spool.stream.engine import LEASE_S, StreamSpool
+from smsd.spool.stream.engine import PATIENCE_S, StreamSpool
 from smsd.spool.writer import IWriterReactor
 
 #: Seconds between two looks into the stream: a shard takes five a second, from all nodes together.
@@ -20,7 +20,7 @@ def kinesis_spool(
     reactor: IWriterReactor,
     create: bool = False,
     trust: bool = False,
-    lease_s: float = LEASE_S,
+    patience_s: float = PATIENCE_S,
     follow_s: float = FOLLOW_S,
     **more: Any,
 ) -> StreamSpool:
@@ -29,14 +29,14 @@ def kinesis_spool(
     The account, the region and the address are AWS's own settings; with ``create`` a missing stream is made, with
     ``trust`` the ledger is believed to miss nothing that the stream has dropped. The rest is StreamSpool's.
     """
-    patience_s = lease_s / 2
     config = Config(connect_timeout=patience_s, read_timeout=patience_s, retries={"total_max_attempts": 2})
-
-    def client() -> Any:
-        return boto3.client("kinesis", config=config)
-
     log = KinesisLog(
-        stream, client=client, create=create, trust=trust, patience_s=patience_s, monotonic=reactor.seconds
+        stream,
+        client=lambda: boto3.client("kinesis", config=config),
+        create=create,
+        trust=trust,
+        patience_s=patience_s,
+        monotonic=reactor.seconds,
     )
-    name = f"kinesis stream {stream}"
-    return StreamSpool(log, name=name, ledger=ledger, reactor=reactor, lease_s=lease_s, follow_s=follow_s, **more)
+    more |= {"ledger": ledger, "reactor": reactor, "patience_s": patience_s, "follow_s": follow_s}
+    return StreamSpool(log, name=f"kinesis stream {stream}", **more)

@@ -40,6 +40,8 @@ from smsd.spool.writer import IWriterReactor
 
 #: Seconds after which a silent owner of the lane counts as gone, unless set otherwise.
 LEASE_S: Final = 5.0
+#: Seconds that the log is waited for, unless set otherwise: longer than it takes Kafka to find another leader.
+PATIENCE_S: Final = 4.0
 #: Seconds that a new owner waits before it sends, unless set otherwise: one span of the rate, and some for the network.
 PAUSE_S: Final = 1.5
 #: Seconds between two looks into the log, when nothing else leads there.
@@ -64,6 +66,7 @@ class StreamSpool(SqlSpool):
         reactor: IWriterReactor,
         lease_s: float = LEASE_S,
         pause_s: float = PAUSE_S,
+        patience_s: float = PATIENCE_S,
         ageing_s: float = AGEING_S,
         follow_s: float = FOLLOW_S,
         measure: Measure = unmeasured,
@@ -71,7 +74,8 @@ class StreamSpool(SqlSpool):
         """Keep messages in ``log``, called ``name``, and what came of them in the file ``ledger``, or one beside it.
 
         A sending node that is silent for ``lease_s`` seconds counts as gone; the next one waits ``pause_s`` seconds,
-        which must be more than one span of the rate.
+        which must be more than one span of the rate. What the log does not do within ``patience_s`` seconds has
+        failed.
         """
         super().__init__(reactor=reactor, measure=measure)
         self._log = log
@@ -80,6 +84,7 @@ class StreamSpool(SqlSpool):
         self._clock = reactor
         self._lease_s = lease_s
         self._pause_s = pause_s
+        self._patience_s = patience_s
         self._ageing_s = ageing_s
         self._follow_s = follow_s
         self._following = LoopingCall(self._follow)
@@ -137,7 +142,7 @@ class StreamSpool(SqlSpool):
             author=author,
             tenure=tenure,
             ageing_s=self._ageing_s,
-            patience_s=self._lease_s / 2,
+            patience_s=self._patience_s,
             monotonic=monotonic,
         )
 

@@ -1,7 +1,9 @@
 """Follows the log: writes commands into it, carries out what comes out of it, and has the lane or has it not."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
 
 from smsd.core.errors import SpoolRefused
 from smsd.spool.postbox import Postbox
@@ -13,6 +15,10 @@ from smsd.spool.stream.log import Log, Logged, LogTrouble
 from smsd.spool.stream.machine import Machine
 from smsd.spool.stream.table import StreamTable
 from smsd.spool.stream.tenure import Tenure
+
+#: Seconds for which everything fails at once after the log was waited for in vain: what had to wait behind that
+#: would else wait as long again, one after the other.
+FAILING_S: Final = 0.25
 
 
 class Follower(Machine):
@@ -42,6 +48,8 @@ class Follower(Machine):
         self._written_at: dict[int, float] = {}
         self._answered: dict[int, list[Any]] = {}
         self._is_lost = True  # the log does not stand where the ledger does
+        self._failing_until = -math.inf
+        self._failure = ""
 
     def leave(self) -> None:
         """Let another node have the lane at once. Raises LogTrouble."""
@@ -61,7 +69,11 @@ class Follower(Machine):
 
     def _decide(self, commands: Sequence[Command]) -> list[Any]:
         """Write ``commands`` into the log, and read on until they are carried out; the answers, one a command."""
-        self._find_place()
+        with self._trying():
+            self._find_place()
+            return self._decided(commands)
+
+    def _decided(self, commands: Sequence[Command]) -> list[Any]:
         self._number += 1
         number, largest = self._number, self._log.largest
         self._written_at[number] = self._monotonic()
@@ -88,16 +100,21 @@ class Follower(Machine):
         return count if count else int(before != self._lane)
 
     def _read_on(self) -> Sequence[Logged]:
-        self._find_place()
-        return self._log.read(0.0)
+        with self._trying():
+            self._find_place()
+            return self._log.read(0.0)
 
     def catch_up(self) -> int:
         """Read all that is there now; the answer is how many entries that were.
 
         Raises SpoolUnavailable and sqlite3.Error.
         """
-        self._find_place()
-        count, end = 0, self._log.end()  # once: others write on, and would always be ahead
+        with self._trying():
+            self._find_place()
+            return self._caught_up(self._log.end())  # once: others write on, and would always be ahead
+
+    def _caught_up(self, end: float) -> int:
+        count = 0
         deadline = self._monotonic() + self._patience_s
         while self._log.is_before(end):
             if arrived := self._absorb(self._log.read(self._patience_s)):
@@ -106,6 +123,16 @@ class Follower(Machine):
                 raise LogTrouble(reason="the stream does not give what it has")
             count += arrived
         return count
+
+    @contextmanager
+    def _trying(self) -> Iterator[None]:
+        if self._monotonic() < self._failing_until:
+            raise LogTrouble(reason=self._failure)
+        try:
+            yield
+        except LogTrouble as trouble:
+            self._failing_until, self._failure = self._monotonic() + FAILING_S, trouble.reason
+            raise
 
     def _find_place(self) -> None:
         if self._is_lost:
