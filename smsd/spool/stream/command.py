@@ -12,11 +12,13 @@ from typing import Any, Final
 import attrs
 
 from smsd.core.callback import Callback
+from smsd.core.claim import Claim
 from smsd.core.errors import SpoolUnavailable
 from smsd.core.message import Message
+from smsd.core.quota import Quota
 from smsd.core.report import Inbound
 from smsd.spool import record
-from smsd.spool.jobs import Append
+from smsd.spool.jobs import Append, Parcel
 
 #: Version of the written form. A node that reads a newer one stops, until it is upgraded.
 FORM: Final = 1
@@ -95,12 +97,34 @@ def commands(text: bytes) -> list[Command]:
     return [tuple(each) for each in json.loads(plain)]
 
 
-def append(job: Append, answer: str) -> Command:
-    """Keep what ``job`` appends; ``answer`` is what its idempotency key will be answered with."""
-    claim = job.claim
+def append(job: Append, promises: Sequence[str]) -> Command:
+    """Keep what ``job`` appends; ``promises`` are what the idempotency key of each parcel will be answered with."""
+    return (APPEND, [_parcel(parcel, answer) for parcel, answer in zip(job.parcels, promises, strict=True)], job.limit)
+
+
+def _parcel(parcel: Parcel, answer: str) -> list[Any]:
+    claim = parcel.claim
     words = None if claim is None else [claim.api_key, claim.key, claim.fingerprint, claim.at, claim.until, answer]
-    quotas = [attrs.astuple(quota) for quota in job.quotas]
-    return (APPEND, job.rows, job.limit, words, quotas)
+    return [parcel.rows, words, [attrs.astuple(quota) for quota in parcel.quotas]]
+
+
+def read_append(parcels: Sequence[Any], limit: int) -> Append:
+    """The job in the words of a command. Raises Newer if a newer smsd has written its messages."""
+    return Append(parcels=[_read_parcel(*each) for each in parcels], limit=limit)
+
+
+def _read_parcel(rows: Sequence[Any], claim: Any, quotas: Sequence[Any]) -> Parcel:
+    if any(row[0] != record.FORM for row in rows):
+        raise Newer(form=rows[0][0])
+    return Parcel(
+        rows=[tuple(row) for row in rows],
+        claim=None if claim is None else _read_claim(*claim),
+        quotas=[Quota(name=name, limit=limit, window_s=window_s) for name, limit, window_s in quotas],
+    )
+
+
+def _read_claim(api_key: str, key: str, fingerprint: str, at: float, until: float, answer: str) -> Claim:
+    return Claim(api_key=api_key, key=key, fingerprint=fingerprint, at=at, until=until, answer=lambda place: answer)
 
 
 def change(was: Message, after: Message, *, is_ours: bool) -> Command:

@@ -14,7 +14,8 @@ from smsd.core.quota import Usage, charge
 from smsd.core.settle import abandon
 from smsd.core.turns import place
 from smsd.ports import Lease
-from smsd.spool.jobs import Amend, Append, Recover, Release, Simply, Store, Take
+from smsd.spool import record
+from smsd.spool.jobs import Amend, Append, Parcel, Recover, Release, Simply, Store, Take
 from smsd.spool.stream import command
 from smsd.spool.stream.command import Command
 from smsd.spool.stream.follower import Follower
@@ -108,10 +109,7 @@ class StreamDesk(Follower):
         """What ``job`` wants of the log, or its answer, if it is known already."""
         match job:
             case Append():
-                promise = self._promise(job, guess)
-                for message in job.messages:
-                    guess.add(message)
-                return _Wish([command.append(job, promise)], lambda answers: answers[0])
+                return self._append_wish(job, guess)
             case Store():
                 if not self._holds(job.lease):
                     return self._unmoved(job)
@@ -128,18 +126,25 @@ class StreamDesk(Follower):
             case _:
                 raise TypeError(job)
 
-    def _promise(self, job: Append, guess: Draft) -> str:
-        """What the idempotency key of ``job`` will be answered with: its place, but for what other nodes append now."""
-        if job.claim is None:
+    def _append_wish(self, job: Append, guess: Draft) -> _Wish:
+        promises = []
+        for parcel in job.parcels:
+            promises.append(self._promise(parcel, guess))
+            guess.add_rows(parcel.rows)
+        return _Wish([command.append(job, promises)], lambda answers: answers[0])
+
+    def _promise(self, parcel: Parcel, guess: Draft) -> str:
+        """What the idempotency key of ``parcel`` will be answered with: its place, but for what others append now."""
+        if parcel.claim is None:
             return ""
         usages: tuple[Usage, ...] = ()
-        if job.quotas and job.messages:
-            now, api_key = job.messages[0].accepted_at, job.messages[0].api_key
-            asked = sum(len(message.recipients) for message in job.messages)
+        if parcel.quotas and parcel.rows:
+            api_key, now = record.origin(parcel.rows[0])
+            asked = sum(record.recipients(row) for row in parcel.rows)
             with suppress(SmsdError):  # the log has the last word
-                usages = charge(job.quotas, self._table.used(api_key, job.quotas, now), asked, now)
-        where = attrs.evolve(place(guess.in_line, job.messages), usages=usages)
-        return job.claim.answer(where)
+                usages = charge(parcel.quotas, self._table.used(api_key, parcel.quotas, now), asked, now)
+        where = attrs.evolve(place(guess.in_line, [record.line(row) for row in parcel.rows]), usages=usages)
+        return parcel.claim.answer(where)
 
     def _stored(self, job: Store, is_moved: bool) -> Lease | LeaseLost:
         answer = self._kept(job) if is_moved else self._unmoved(job)

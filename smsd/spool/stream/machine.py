@@ -6,10 +6,7 @@ from functools import partial
 from typing import Any
 
 from smsd.core.address import Msisdn
-from smsd.core.claim import Claim
-from smsd.core.quota import Quota
 from smsd.core.report import Inbound
-from smsd.spool import record
 from smsd.spool.jobs import Append
 from smsd.spool.postbox import Postbox
 from smsd.spool.sqlitedesk import SqliteDesk
@@ -45,7 +42,7 @@ class Machine(SqliteDesk):
 
     def _run(self, verb: str, run: list[Command], entry: Entry) -> Sequence[Any]:
         if verb == command.APPEND:
-            return self._append_all([_read_append(each) for each in run])
+            return self._append_all([command.read_append(*words) for _, *words in run])
         does: dict[str, Callable[..., Any]] = {
             command.CHANGE: self._change,
             command.FORGET: self._forget,
@@ -123,20 +120,3 @@ class Machine(SqliteDesk):
             return False
         self._lane = Lane(epoch=self._lane.epoch, owner="", beat=self._lane.beat + 1)
         return True
-
-
-def _read_append(words: Command) -> Append:
-    _, rows, limit, claim, quotas = words
-    if any(row[0] != record.FORM for row in rows):
-        raise command.Newer(form=rows[0][0])
-    return Append(
-        messages=[record.from_row(row[:-1]) for row in rows],
-        rows=[tuple(row) for row in rows],
-        limit=limit,
-        claim=None if claim is None else _read_claim(*claim),
-        quotas=[Quota(name=name, limit=limit, window_s=window_s) for name, limit, window_s in quotas],
-    )
-
-
-def _read_claim(api_key: str, key: str, fingerprint: str, at: float, until: float, answer: str) -> Claim:
-    return Claim(api_key=api_key, key=key, fingerprint=fingerprint, at=at, until=until, answer=lambda place: answer)
