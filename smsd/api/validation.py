@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 import attrs
 import jsonschema_rs
 
-from smsd.core.errors import InvalidSubmission
+from smsd.core.address import Msisdn
+from smsd.core.errors import InvalidAddress, InvalidSubmission
 from smsd.core.submission import Path, Submission
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class InvalidBody(Exception):
 class Order:
     """What a body asks for."""
 
-    submissions: tuple[Submission, ...]
+    submissions: tuple[Submission, ...]  #: elements that follow one another and are alike stand as one
     is_array: bool  #: whether it is an array, and so answered with ids
 
 
@@ -75,12 +76,17 @@ class SmsBody:
             raise InvalidBody(self._not_the_form(""))
         submissions: list[Submission] = []
         problems: list[Problem] = []
-        for index, element in enumerate(elements):
-            place = f"/{index}" if is_array else ""
+        index = 0
+        while index < len(elements):
+            alike = 0
             try:
-                submissions.append(self._read(element, now, place))
+                read = self._read(elements[index], now, f"/{index}" if is_array else "")
+                also = _alike(elements, index) if is_array else []
+                alike = len(also)
+                submissions.append(read if not also else read.to_each(also))
             except InvalidBody as invalid:
                 problems += invalid.problems
+            index += 1 + alike
         if problems:
             raise InvalidBody(*problems[:MAX_PROBLEMS])
         return Order(submissions=tuple(submissions), is_array=is_array)
@@ -114,6 +120,29 @@ class SmsBody:
         field = str(path[0])
         known = self._order.index(field) if field in self._order else len(self._order)
         return known, field, [step for step in path if isinstance(step, int)]
+
+
+def _alike(elements: Sequence[Any], index: int) -> list[Msisdn]:
+    """To whom the elements go that follow a good one at ``index`` and differ from it only in a good recipient."""
+    found: list[Msisdn] = []
+    first = elements[index]
+    same = _without_recipient(first)
+    for place in range(index + 1, len(elements)):
+        element = elements[place]
+        if not isinstance(element, dict) or element.get("message") != first["message"] or "recipient" not in element:
+            break
+        # Equal texts are the same text; of numbers and truth values that cannot be said.
+        if _without_recipient(element) != same or not all(type(value) is str for value in same.values()):
+            break
+        try:
+            found.append(Msisdn.parse(element["recipient"]))
+        except InvalidAddress:
+            break
+    return found
+
+
+def _without_recipient(element: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in element.items() if name != "recipient"}
 
 
 def fingerprint(body: object) -> str:

@@ -1,6 +1,6 @@
 """What a client asks for, parsed: past this, nobody checks a text again."""
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import Any, Final
 
@@ -12,7 +12,8 @@ from smsd.core.errors import InvalidAddress, InvalidSubmission
 from smsd.core.message import MAX_RECIPIENTS, Category, Message, Priority
 from smsd.core.moment import read_moment
 from smsd.core.receiver import check_url
-from smsd.core.segments import Segmentation, fits, segment
+from smsd.core.segments import MAX_PARTS, Segmentation, segment
+from smsd.core.series import Series
 
 #: Where something stands in a body: the field, and the index within it where there is one.
 Path = tuple[str | int, ...]
@@ -25,9 +26,9 @@ AHEAD_S: Final = 366 * 86400.0
 
 @attrs.frozen(kw_only=True)
 class Submission:
-    """One SMS as a client asks for it."""
+    """One SMS as a client asks for it, or several that differ only in who gets them."""
 
-    recipients: tuple[Msisdn, ...]  #: each once
+    recipients: Sequence[Msisdn]  #: each once; of several SMS, the one of each
     originator: Originator
     body: str
     segmentation: Segmentation
@@ -37,6 +38,7 @@ class Submission:
     send_at: float | None  #: UTC epoch seconds
     validity_s: int | None  #: seconds from the moment it may first go
     callback_url: str  #: where its changes of state are posted; empty when the client names nothing
+    is_several: bool = False  #: whether each recipient has an SMS of his own
 
     @classmethod
     def parse(
@@ -76,10 +78,14 @@ class Submission:
             callback_url=callback_url or "",
         )
 
+    def to_each(self, others: Sequence[Msisdn]) -> "Submission":
+        """This SMS to its one recipient, and the same again to each of the ``others``."""
+        return attrs.evolve(self, recipients=[*self.recipients, *others], is_several=True)
+
     def messages(
         self, *, new_id: Callable[[], str], api_key: str, now: float, callback_url: str = ""
-    ) -> tuple[str, list[Message]]:
-        """The id of the whole, and the messages that this becomes when it is accepted at ``now``.
+    ) -> tuple[Sequence[str], Sequence[Message]]:
+        """The id of each SMS, and the messages that they become when they are accepted at ``now``.
 
         One message carries up to MAX_RECIPIENTS; ``api_key`` is the name of the key that it came under, and
         ``callback_url`` that key's own, for when the client names none.
@@ -87,7 +93,7 @@ class Submission:
         first = max(now, self.send_at or now)
         whole = Message(
             id=new_id(),
-            recipients=self.recipients,
+            recipients=tuple(self.recipients),
             originator=self.originator,
             body=self.body,
             coding=self.segmentation.coding,
@@ -102,11 +108,14 @@ class Submission:
             reference=self.reference,
             callback_url=self.callback_url or callback_url,
         )
+        if self.is_several:
+            ids = [whole.id, *(new_id() for _ in self.recipients[1:])]
+            return ids, Series(mould=whole, ids=ids, recipients=self.recipients)
         if len(self.recipients) <= MAX_RECIPIENTS:
-            return whole.id, [whole]
-        starts = range(0, len(self.recipients), MAX_RECIPIENTS)
-        parts = [self.recipients[start : start + MAX_RECIPIENTS] for start in starts]
-        return whole.id, [attrs.evolve(whole, id=new_id(), batch=whole.id, recipients=part) for part in parts]
+            return [whole.id], [whole]
+        starts = range(0, len(whole.recipients), MAX_RECIPIENTS)
+        parts = [whole.recipients[start : start + MAX_RECIPIENTS] for start in starts]
+        return [whole.id], [attrs.evolve(whole, id=new_id(), batch=whole.id, recipients=part) for part in parts]
 
 
 class _Reader:
@@ -161,7 +170,8 @@ _CODINGS: Final = {"auto": None, "plain": DataCoding.PLAIN, "unicode": DataCodin
 def _segmentation(text: str, coding: DataCoding | None) -> tuple[Segmentation | None, str | None]:
     """How ``text`` is cut, and which field is at fault when it cannot be sent so."""
     try:
-        return segment(text, coding), None if fits(text, coding) else "message"
+        segmentation = segment(text, coding)
+        return segmentation, None if segmentation.parts <= MAX_PARTS else "message"
     except NotEncodable:
         return None, "datacoding"
 

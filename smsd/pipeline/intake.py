@@ -1,17 +1,31 @@
 """Turns submissions into accepted messages: durable first, answered after."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from itertools import chain
+from typing import Any, Final
 
 import attrs
 
 from smsd.core.claim import Claim
 from smsd.core.message import Message
 from smsd.core.quota import Usage
+from smsd.core.series import joined
 from smsd.core.submission import Submission
 from smsd.core.turns import Place
 
 #: Keeps messages, all of one API key, under a claim if there is one; see Admission.admit.
 Admit = Callable[[Sequence[Message], Claim | None, float], Awaitable[Place]]
+#: Calls a function where it holds nobody up, such as in a thread.
+Aside = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+#: Recipients from which on it takes long to make messages for them.
+MANY: Final = 500
+
+
+async def here(work: Callable[[], Any]) -> Any:
+    """Calls ``work`` at once."""
+    return work()
 
 
 @attrs.frozen(kw_only=True)
@@ -19,7 +33,7 @@ class Receipt:
     """What a client is told of what was accepted."""
 
     ids: tuple[str, ...]  #: one a submission
-    messages: tuple[Message, ...]  #: one a request to the provider
+    messages: Sequence[Message]  #: one a request to the provider
     position: int | None  #: the place in line of the first, 1 is next; None if its time has not come
     eta: float  #: UTC epoch seconds; when the last should leave, if nothing else happens
     usages: tuple[Usage, ...]  #: what the API key has used of its quotas, with these
@@ -46,8 +60,11 @@ class Intake:
         callback_url: Callable[[str], str],
         new_id: Callable[[], str],
         now: Callable[[], float],
+        aside: Aside = here,
     ) -> None:
         """``pace`` says how many requests a second the provider is given at the moment.
+
+        ``aside`` does what takes long, so that the reactor goes on beside it.
 
         An idempotency key is remembered for ``idempotency_s`` seconds. ``callback_url`` says what is set for an API
         key, by its name.
@@ -58,6 +75,7 @@ class Intake:
         self._callback_url = callback_url
         self._new_id = new_id
         self._now = now
+        self._aside = aside
 
     async def accept(
         self, submissions: Sequence[Submission], api_key: str, idempotency: IdempotencyKey | None = None
@@ -67,10 +85,8 @@ class Intake:
         Raises what ``admit`` raises.
         """
         now = self._now()
-        url = self._callback_url(api_key)
-        parts = [each.messages(new_id=self._new_id, api_key=api_key, now=now, callback_url=url) for each in submissions]
-        ids = tuple(id for id, _ in parts)
-        messages = tuple(message for _, some in parts for message in some)
+        make = partial(self._made, submissions, api_key, now)
+        ids, messages = make() if sum(len(each.recipients) for each in submissions) < MANY else await self._aside(make)
 
         pace = self._pace()
 
@@ -87,6 +103,13 @@ class Intake:
 
         claim = None if idempotency is None else self._claim(idempotency, api_key, now, receipt)
         return receipt(await self._admit(messages, claim, now))
+
+    def _made(
+        self, submissions: Sequence[Submission], api_key: str, now: float
+    ) -> tuple[tuple[str, ...], Sequence[Message]]:
+        url = self._callback_url(api_key)
+        parts = [each.messages(new_id=self._new_id, api_key=api_key, now=now, callback_url=url) for each in submissions]
+        return tuple(chain.from_iterable(some for some, _ in parts)), joined([some for _, some in parts])
 
     def _claim(
         self, idempotency: IdempotencyKey, api_key: str, now: float, receipt: Callable[[Place], Receipt]

@@ -1,7 +1,10 @@
 """Says how a message is written down in a row of SQL."""
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import Any, Final, overload
 
 from smsd.core.address import Msisdn, Originator
@@ -9,6 +12,7 @@ from smsd.core.alphabet import DataCoding
 from smsd.core.lifecycle import State
 from smsd.core.message import Category, Event, Message, Priority, What
 from smsd.core.report import Delivery, DeliveryStatus
+from smsd.core.series import Joined, Series
 
 #: Version of the stored form. A change of it needs a reader for what was written before.
 FORM: Final = 1
@@ -60,6 +64,7 @@ _API_KEY: Final = FIELDS.index("api_key")
 _ACCEPTED_AT: Final = FIELDS.index("accepted_at")
 _RECIPIENTS: Final = FIELDS.index("recipients")
 _STATE: Final = FIELDS.index("state")
+_PLACE: Final = itemgetter(_STATE, _PRIORITY, _API_KEY, -1)
 _PRIORITIES: Final = tuple(Priority)
 _STATES: Final = {each.value: each for each in State}
 _JSON: Final = json.JSONEncoder(separators=(",", ":"))
@@ -93,7 +98,16 @@ class Rows(Sequence[Message]):
 
 def rows_of(messages: Sequence[Message]) -> Sequence[Row]:
     """The rows of ``messages``."""
-    return messages.rows if isinstance(messages, Rows) else [to_row(message) for message in messages]
+    match messages:
+        case Rows(rows=rows):
+            return rows
+        case Series(mould=mould, ids=ids, recipients=to):
+            form, _, _, *alike = to_row(mould)
+            return [(form, id, f'["{each.digits}"]', *alike) for id, each in zip(ids, to, strict=True)]
+        case Joined(parts=parts):
+            return list(chain.from_iterable(map(rows_of, parts)))
+        case _:
+            return [to_row(message) for message in messages]
 
 
 def life(message: Message) -> Row:
@@ -226,6 +240,12 @@ def recipients(row: Row) -> int:
 def state(row: Row) -> State:
     """The state of the message in ``row``."""
     return _STATES[row[_STATE]]
+
+
+def counted(rows: Sequence[Row]) -> Iterator[tuple[tuple[State, tuple[Priority, str], bool], int]]:
+    """How many of ``rows`` are in which state and line, and whether their time has come."""
+    for (state, priority, api_key, ready), count in Counter(map(_PLACE, rows)).items():
+        yield (_STATES[state], (_PRIORITIES[priority], api_key), ready == 1), count
 
 
 def is_ready(message: Message) -> bool:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence, Set
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.threads import deferToThreadPool
@@ -29,6 +29,9 @@ from smsd.spool.tally import Tally
 from smsd.spool.writer import IWriterReactor, Job, Writer
 
 T = TypeVar("T")
+
+#: Messages whose rows are made in a thread: the reactor goes on beside it.
+MANY: Final = 500
 
 
 class SqlSpool(ABC):
@@ -67,7 +70,8 @@ class SqlSpool(ABC):
         Raises Claimed, QuotaExceeded, SpoolFull, SpoolUnavailable, and ValueError if one of them cannot be stored: its
         id is, or its text is no Unicode.
         """
-        parcel = Parcel(rows=record.rows_of(messages), claim=claim, quotas=quotas)
+        rows = record.rows_of(messages) if len(messages) < MANY else await self._aside(record.rows_of, messages)
+        parcel = Parcel(rows=rows, claim=claim, quotas=quotas)
         [answer] = await self._submit(Append(parcels=[parcel], limit=limit))
         if isinstance(answer, Exception):
             raise answer
@@ -190,9 +194,12 @@ class SqlSpool(ABC):
     async def _read(self, read: Callable[..., T], *arguments: object) -> T:
         self._check_open()
         try:
-            return await deferToThreadPool(self._reactor, self._readers, read, *arguments)
+            return await self._aside(read, *arguments)
         except self.trouble as error:
             raise SpoolUnavailable(reason=str(error)) from error
+
+    def _aside(self, work: Callable[..., T], *arguments: object) -> "Deferred[T]":
+        return deferToThreadPool(self._reactor, self._readers, work, *arguments)
 
     @abstractmethod
     async def _tally(self) -> Tally: ...

@@ -39,13 +39,11 @@ class Draft:
 
     def add_rows(self, rows: Sequence[record.Row]) -> None:
         """Count the messages in ``rows`` as well."""
-        for row in rows:
-            line, state = record.line(row), record.state(row)
-            self.depth[state, line[0]] += 1
-            if state is State.QUEUED:
-                self.recipients += record.recipients(row)
-                if row[-1] == 1:
-                    self.in_line[line] += 1
+        for (state, line, is_ready), count in record.counted(rows):
+            self.depth[state, line[0]] += count
+            if state is State.QUEUED and is_ready:
+                self.in_line[line] += count
+        self.recipients += sum([record.recipients(row) for row in rows if record.state(row) is State.QUEUED])
 
     def line(self, priority: Priority, api_key: str, count: int) -> None:
         """Count ``count`` more in line."""

@@ -66,6 +66,7 @@ class Accepting:
             callback_url=lambda name: settings.callback_urls.of(name) or "",
             new_id=Ids(now),
             now=now,
+            aside=partial(deferToThreadPool, reactor, reactor.getThreadPool()),
         )
         #: What takes an SMS from whoever may send.
         self.posting = Posting(

@@ -31,7 +31,7 @@ class Caller:
 
     def admit(self, messages: Sequence[Message], claim: Claim | None, now: float) -> Deferred[Place]:
         """See Admission.admit; raises Answered whatever it raises there. There is never a claim here."""
-        return self._ask("keep", messages[0].api_key, [record.to_row(message) for message in messages])
+        return self._ask("keep", messages[0].api_key, record.rows_of(messages))
 
     def post(self, headers: Mapping[bytes, bytes], body: bytes, host: str) -> Deferred[Answer]:
         """The daemon's own answer to a ``POST /sms`` that came from the address ``host``."""

@@ -95,6 +95,7 @@ class AcceptProcess(Protocol):
             callback_url=lambda name: terms.callback_urls.get(name, ""),
             new_id=Ids(self._now),
             now=self._now,
+            aside=deferToThread,
         )
         posting = Posting(
             intake=intake, claimed=_unclaimed, allow_private=terms.allow_private, now=self._now, defer=deferToThread

@@ -1,9 +1,13 @@
 from typing import Any
 
+import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from smsd.api.validation import InvalidBody, SmsBody
+from smsd.core.submission import Submission
 
 NOW = 1_795_500_810.0
 SMS = {"originator": "MB", "message": "Hi", "recipient": 31633450007}
@@ -67,3 +71,49 @@ def test_a_category_that_is_unknown_is_told_with_the_known_ones() -> None:
 
 def test_the_schema_is_one() -> None:
     Draft202012Validator.check_schema(SmsBody().schema)
+
+
+BODY = SmsBody()
+#: Values of which some are equal, but not the same to the schema.
+ODD = st.sampled_from([1, 1.0, True, 0, False, "1", None, 60, 60.0])
+ELEMENTS = st.fixed_dictionaries(
+    {"originator": st.sampled_from(["MB", "MB2", ""]), "message": st.sampled_from(["Hi", "Ho", ""])},
+    optional={
+        "recipient": st.sampled_from(
+            [31612345678, "+31612345678", "31612345679", 31612345678.0, True, None, "nobody", 5]
+        ),
+        "recipients": st.sampled_from([[31612345678], []]),
+        "validity": ODD,
+        "reference": st.sampled_from(["a", "b", 1]),
+        "priority": st.sampled_from(["high", "normal"]),
+    },
+)
+
+
+@given(st.lists(ELEMENTS, min_size=1, max_size=6))
+def test_each_element_is_judged_as_if_it_were_alone(elements: list[dict[str, Any]]) -> None:
+    alone: list[Submission] = []
+    wrong: list[tuple[str, str]] = []
+    for index, element in enumerate(elements):
+        taken, refused = judged([element])
+        alone += taken
+        wrong += [(pointer.replace("/0", f"/{index}", 1), message) for pointer, message in refused]
+    assert judged(elements) == (([], wrong) if wrong else (alone, []))
+
+
+def judged(elements: list[dict[str, Any]]) -> tuple[list[Submission], list[tuple[str, str]]]:
+    """Each SMS that ``elements`` become, or what is wrong with them."""
+    try:
+        submissions = BODY.parse(elements, NOW).submissions
+    except InvalidBody as invalid:
+        return [], [(problem.pointer, problem.message) for problem in invalid.problems]
+    return [each for submission in submissions for each in flat(submission)], []
+
+
+def flat(submission: Submission) -> list[Submission]:
+    """Each SMS of ``submission`` by itself."""
+    each = submission.recipients if submission.is_several else [submission.recipients]
+    return [
+        attrs.evolve(submission, recipients=(to,) if submission.is_several else tuple(to), is_several=False)
+        for to in each
+    ]
