@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from ulid import ULID
-
 from smsd.core.alphabet import DataCoding
 from smsd.core.segments import fits, segment
+from smsd.pipeline.ids import Ids
 from smsd.sandbox.bird_problems import BirdRefusal, Detail
 from smsd.sandbox.store import StoredMessage
 
@@ -93,7 +92,7 @@ def _message(item: Mapping[str, Any], arrived_at: float) -> StoredMessage:
     metadata = item.get("metadata", {})
     reference = metadata.get("reference")
     return StoredMessage(
-        id=f"sms_{str(ULID()).lower()}",
+        id=f"sms_{Ids(lambda: arrived_at)().lower()}",
         arrived_at=arrived_at,
         originator=item["from"],
         recipients=(int(item["to"]),),
