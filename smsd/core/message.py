@@ -108,7 +108,7 @@ class Message:
     #: The name of the request in which its last attempt went with others (see core.bundle); empty: it went alone. While
     #: it is queued: of one that was refused without a word of whom it was for, so that it goes alone now.
     bundle: str = ""
-    #: Whether the provider is asked for it before it is sent again: it broke down over it, and may not know a repeat.
+    #: Whether the provider is asked for it before it is sent again: it answered with a fault of its own.
     asks_first: bool = False
     sent_at: float | None = None  #: UTC epoch seconds; when the provider said that it took it
     provider_id: str = ""  #: theirs

@@ -57,7 +57,9 @@ class Unanswered:
     late: bool = False  #: the request may still be on its way (a timeout, not a cut)
     retry_after_s: float = 0.0  #: seconds it asked us to wait
     repeatable: bool = True  #: whether the same request again may bring the answer, where a provider knows a repeat
-    is_fault: bool = False  #: whether that is the provider's own word (a 5xx): it may not know a repeat after that
+    is_fault: bool = (
+        False  #: whether it answered, but with a fault of its own: a repeat might not be known, or bring the same
+    )
 
 
 @attrs.frozen(kw_only=True)

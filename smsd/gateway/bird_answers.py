@@ -120,7 +120,8 @@ def _outcome_of_all(answer: BirdAnswer, meaning: Meaning, reason: str) -> Outcom
                 reason=reason,
                 retry_after_s=answer.retry_after_s or 0.0,
                 repeatable=repeatable,
-                is_fault=answer.status >= 500,  # "Not cached: the key unlocks" (bird.com, "Idempotency")
+                # After a 5xx the key is free again (bird.com, "Idempotency"), and what is no use would only come again.
+                is_fault=meaning is Meaning.TAKEN or answer.status >= 500,
             )
         case Meaning.SLOWER:
             return Throttled(reason=reason, retry_after_s=answer.retry_after_s)
