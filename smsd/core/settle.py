@@ -1,6 +1,5 @@
 """Decides what becomes of a message, given what the provider said."""
 
-import enum
 from collections.abc import Sequence
 from typing import Final, assert_never
 
@@ -9,15 +8,12 @@ import attrs
 from smsd.core import report as reports
 from smsd.core.address import Msisdn
 from smsd.core.errors import NotAllowed, StillSending
-from smsd.core.lifecycle import OPEN, State, advance
-from smsd.core.message import MAX_HISTORY, Event, Message, What
+from smsd.core.lifecycle import State, advance
+from smsd.core.message import Message, What
 from smsd.core.outcome import (
     Accepted,
-    Found,
     HeldOff,
     LookupFailed,
-    LookupResult,
-    NotFound,
     Outcome,
     PartlyRefused,
     Postponed,
@@ -26,34 +22,12 @@ from smsd.core.outcome import (
     Throttled,
     Unanswered,
 )
+from smsd.core.policy import Policy
 from smsd.core.report import Delivery, DeliveryStatus, Report
-from smsd.core.retry import Backoff
+from smsd.core.steps import ASK_EVERY_S, again, forsake, move, put_to_question, sent
 
-#: Seconds after which a lookup that keeps failing is called "cannot be told".
-LOOKUP_PATIENCE_S: Final = 3600.0
-#: Seconds, the longest pause between two lookups of one message.
-LOOKUP_PAUSE_CAP_S: Final = 60.0
-#: Seconds without a verdict after which the provider is asked what became of a message, and asked again.
-ASK_EVERY_S: Final = 3600.0
 #: Seconds after which it is asked no more.
 ASK_FOR_S: Final = 86400.0
-
-
-class Doubt(enum.Enum):
-    """What to do with a message when the provider cannot tell whether it has it."""
-
-    RESEND = "resend"  #: send it again: late rather than lost
-    HOLD = "hold"  #: keep it for a person: lost rather than twice
-
-
-@attrs.frozen(kw_only=True)
-class Policy:
-    """How patient the daemon is."""
-
-    backoff: Backoff
-    attempts: int = 0  #: tries before a message is dead; 0: until success or validity
-    grace_s: float = 10.0  #: seconds before "not found" is believed
-    doubt: Doubt = Doubt.RESEND
 
 
 def begin(message: Message, now: float, gateway: str, bundle: str = "") -> Message:
@@ -76,22 +50,22 @@ def begin(message: Message, now: float, gateway: str, bundle: str = "") -> Messa
 def expire(message: Message, now: float) -> Message:
     """The message once its validity has ended; uncertain when the provider may have it."""
     if message.is_repeat:
-        return doubt(message, now)
-    return _move(message, State.EXPIRED, now, What.EXPIRED, error="its validity ended while it waited")
+        return put_to_question(message, now, message.error)
+    return move(message, State.EXPIRED, now, What.EXPIRED, error="its validity ended while it waited")
 
 
 def expire_held(message: Message, now: float) -> Message:
     """A held message at an operator's word. Raises NotAllowed when it is not held any more."""
     if not message.is_held:
         raise NotAllowed(state=message.state.value, wanted=State.EXPIRED.value)
-    return _move(message, State.EXPIRED, now, What.EXPIRED, error="an operator let it expire after an outage")
+    return move(message, State.EXPIRED, now, What.EXPIRED, error="an operator let it expire after an outage")
 
 
 def cancel(message: Message, now: float) -> Message:
     """The message once it was called back. Raises NotAllowed when it no longer waits, or the provider may have it."""
     if message.is_repeat:
         raise NotAllowed(state=State.UNCERTAIN.value, wanted=State.CANCELED.value)
-    return _move(message, State.CANCELED, now, What.CANCELED)
+    return move(message, State.CANCELED, now, What.CANCELED)
 
 
 def revive(message: Message, now: float) -> Message:
@@ -99,37 +73,8 @@ def revive(message: Message, now: float) -> Message:
     # One that is uncertain may go from there to the queue too, but not at a person's word: the provider may have it.
     if message.state is not State.DEAD:
         raise NotAllowed(state=message.state.value, wanted=State.QUEUED.value)
-    again = _move(message, State.QUEUED, now, What.REPLAYED)
-    return attrs.evolve(again, attempts=0, valid_until=None, tried_since=None, deliveries=())
-
-
-def doubt(message: Message, now: float) -> Message:
-    """A repeat that cannot be sent: its gateway is asked for it instead. Raises NotAllowed when it is no repeat."""
-    if not message.is_repeat:
-        raise NotAllowed(state=message.state.value, wanted=State.UNCERTAIN.value)
-    return _asked(message, now, message.error)
-
-
-def is_repeatable(message: Message, now: float, policy: Policy, window_s: float) -> bool:
-    """Whether an uncertain message may go again at ``now``: the provider would know it for the one it may have.
-
-    It does so for ``window_s`` seconds from the first attempt (0: it never does).
-    """
-    if message.tried_since is None or message.is_stale(now) or _out_of_tries(message, policy):
-        return False
-    # A clock that was set back tells nothing of how old the first attempt is.
-    return message.tried_since <= now < message.tried_since + window_s
-
-
-def repeat(message: Message, now: float, policy: Policy, draw: float) -> Message:
-    """An uncertain message, put back into the queue to be sent as it was; ``draw`` is uniform in [0, 1)."""
-    wait_s = policy.backoff.delay_s(message.attempts, draw)
-    return _move(message, State.QUEUED, now, What.REPEATED, error=message.error, wait_s=wait_s)
-
-
-def forsake(message: Message) -> Message:
-    """An uncertain message that cannot go again in the request that it went in: it is asked for by itself."""
-    return _forsaken(message)
+    revived = move(message, State.QUEUED, now, What.REPLAYED)
+    return attrs.evolve(revived, attempts=0, valid_until=None, tried_since=None, deliveries=())
 
 
 def settle(message: Message, outcome: Outcome, now: float, policy: Policy, draw: float) -> Message:
@@ -141,35 +86,35 @@ def settle(message: Message, outcome: Outcome, now: float, policy: Policy, draw:
         raise NotAllowed(state=message.state.value, wanted="settled")
     match outcome:
         case Accepted(provider_id=provider_id):
-            return _sent(message, provider_id, now, What.SENT, sent_at=now)
+            return sent(message, provider_id, now, What.SENT, sent_at=now)
         case Refused(reason=reason):
-            return _move(message, State.DEAD, now, What.REFUSED, error=reason)
+            return move(message, State.DEAD, now, What.REFUSED, error=reason)
         case Spared(reason=reason, goes_alone=goes_alone):
             # The fault is another's: this try does not count against it.
-            spared = _move(message, State.QUEUED, now, What.POSTPONED, error=reason)
+            spared = move(message, State.QUEUED, now, What.POSTPONED, error=reason)
             bundle = message.bundle if goes_alone else ""
             return attrs.evolve(spared, attempts=message.attempts - 1, tried_since=None, bundle=bundle)
         case Unanswered(reason=reason, repeatable=repeatable):
             # Not even asked for before then: it cannot go again sooner.
             wait_s = max(outcome.retry_after_s, _pause_s(message, now, policy))
-            after = _move(message, State.UNCERTAIN, now, What.UNANSWERED, error=reason, wait_s=wait_s)
-            return attrs.evolve(after, asks_first=outcome.is_fault) if repeatable else _forsaken(after)
+            after = move(message, State.UNCERTAIN, now, What.UNANSWERED, error=reason, wait_s=wait_s)
+            return attrs.evolve(after, asks_first=outcome.is_fault) if repeatable else forsake(after)
         case PartlyRefused(reasons=reasons):
             return _without(message, reasons, now)
         case Postponed() | Throttled() if message.tried_since != message.attempted_at:
             # This attempt was not taken, but an earlier one may have been: a repeat would be known for that.
             wait_s = _pause_s(message, now, policy)
-            return _move(message, State.UNCERTAIN, now, What.UNANSWERED, error=outcome.reason, wait_s=wait_s)
+            return move(message, State.UNCERTAIN, now, What.UNANSWERED, error=outcome.reason, wait_s=wait_s)
         case HeldOff() if message.tried_since != message.attempted_at:
-            return _asked(message, now, outcome.reason)  # a person may take longer than a repeat is known
+            return put_to_question(message, now, outcome.reason)  # a person may take longer than a repeat is known
         case Postponed(reason=reason):
-            return _again(message, now, policy, What.POSTPONED, reason, draw)
+            return again(message, now, policy, What.POSTPONED, reason, draw)
         case Throttled(reason=reason):
             # It waits no longer than all the others do, who are held: so it keeps its place before them.
-            return _again(message, now, policy, What.POSTPONED, reason, 0.0)
+            return again(message, now, policy, What.POSTPONED, reason, 0.0)
         case HeldOff(reason=reason):
             # The fault is ours, not the message's: this try does not count against it.
-            held = _move(message, State.QUEUED, now, What.HELD_BACK, error=reason)
+            held = move(message, State.QUEUED, now, What.HELD_BACK, error=reason)
             return attrs.evolve(held, attempts=message.attempts - 1, tried_since=None)
     assert_never(outcome)
 
@@ -178,7 +123,7 @@ def abandon(message: Message, now: float) -> Message:
     """The message when whoever was sending it is gone: it may have been taken. Raises NotAllowed if nobody was."""
     if message.state is not State.SENDING:
         raise NotAllowed(state=message.state.value, wanted=State.UNCERTAIN.value)
-    return _move(message, State.UNCERTAIN, now, What.INTERRUPTED, error="the daemon stopped while it was being sent")
+    return move(message, State.UNCERTAIN, now, What.INTERRUPTED, error="the daemon stopped while it was being sent")
 
 
 def reported(message: Message, report: Report, now: float) -> Message:
@@ -193,14 +138,14 @@ def reported(message: Message, report: Report, now: float) -> Message:
     if deliveries is message.deliveries:
         return message
     if message.state is State.UNCERTAIN or (message.state is State.QUEUED and message.attempts):
-        message = _sent(message, report.provider_id, now, What.FOUND, sent_at=message.attempted_at)
+        message = sent(message, report.provider_id, now, What.FOUND, sent_at=message.attempted_at)
     after = attrs.evolve(message, deliveries=deliveries)
     if state is None or message.state is not State.SENT:
         return after
     if state is State.DELIVERED:
-        return _move(after, state, now, What.DELIVERED)
+        return move(after, state, now, What.DELIVERED)
     failed = [each.words() for each in deliveries if each.status is not DeliveryStatus.DELIVERED]
-    return _move(after, state, now, What.UNDELIVERED, error="; ".join(failed))
+    return move(after, state, now, What.UNDELIVERED, error="; ".join(failed))
 
 
 def asked(message: Message, result: tuple[Report, ...] | LookupFailed, now: float) -> Message:
@@ -224,51 +169,16 @@ def archived(message: Message, died_at: float) -> Message:
     return attrs.evolve(message, attend_at=None)
 
 
-def clear_up(
-    message: Message,
-    result: LookupResult,
-    now: float,
-    policy: Policy,
-    *,
-    doubted_s: float,
-    draw: float,
-    stays: bool = False,
-) -> Message:
-    """An uncertain message at ``now``, after the provider was asked for it.
-
-    ``doubted_s`` is for how long it had been uncertain when the question was put, by a clock that cannot be set
-    (seconds); ``draw`` is uniform in [0, 1). With ``stays`` no other provider gets it unless this one surely has not.
-    """
-    match result:
-        case Found(provider_id=provider_id):
-            return _sent(message, provider_id, now, What.FOUND, sent_at=message.attempted_at)
-        case NotFound():
-            # It may still have been on its way: "not found" is believed only after the grace time.
-            if doubted_s < policy.grace_s:
-                return attrs.evolve(message, not_before=now + policy.grace_s - doubted_s)
-            return _again(message, now, policy, What.NOT_FOUND, message.error, draw)
-        case LookupFailed(reason=reason):
-            if doubted_s >= LOOKUP_PATIENCE_S and policy.doubt is Doubt.RESEND:
-                again = _again(message, now, policy, What.UNTOLD, reason, draw)
-                return attrs.evolve(again, tried_since=message.attempted_at) if stays else again
-            pause_s = min(LOOKUP_PAUSE_CAP_S, max(1.0, doubted_s))
-            return attrs.evolve(message, not_before=now + pause_s, error=reason)
-    assert_never(result)
-
-
-def _again(message: Message, now: float, policy: Policy, what: What, why: str, draw: float) -> Message:
-    if _out_of_tries(message, policy):
-        return _move(message, State.DEAD, now, What.OUT_OF_TRIES, error=why)
-    wait_s = policy.backoff.delay_s(message.attempts, draw)
-    return attrs.evolve(_move(message, State.QUEUED, now, what, error=why, wait_s=wait_s), tried_since=None)
-
-
-def _asked(message: Message, now: float, why: str) -> Message:
-    return _forsaken(_move(message, State.UNCERTAIN, now, What.UNANSWERED, error=why))
-
-
-def _forsaken(message: Message) -> Message:
-    return attrs.evolve(message, tried_since=None, bundle="", asks_first=False)
+def _without(message: Message, reasons: Sequence[tuple[Msisdn, str]], now: float) -> Message:
+    failed = DeliveryStatus.DELIVERY_FAILED
+    refused = [Delivery(recipient=number, status=failed, at=now, reason=reason) for number, reason in reasons]
+    words = f"{len(refused)} of {len(message.recipients)} recipients were refused: {reasons[0][1]}"
+    if not set(message.remaining) - {number for number, _ in reasons}:
+        return move(message, State.DEAD, now, What.REFUSED, error=words)
+    rest = move(message, State.QUEUED, now, What.PARTLY_REFUSED, error=words)
+    deliveries = sorted([*message.deliveries, *refused], key=lambda each: each.recipient.digits)
+    # To the others it is another request, and nothing of it was taken.
+    return attrs.evolve(rest, deliveries=tuple(deliveries), tried_since=None)
 
 
 def _pause_s(message: Message, now: float, policy: Policy) -> float:
@@ -278,42 +188,3 @@ def _pause_s(message: Message, now: float, policy: Policy) -> float:
     """
     since = now if message.tried_since is None else message.tried_since
     return min(policy.backoff.cap_s, max(0.0, now - since) / 2) if message.bundle else 0.0
-
-
-def _without(message: Message, reasons: Sequence[tuple[Msisdn, str]], now: float) -> Message:
-    failed = DeliveryStatus.DELIVERY_FAILED
-    refused = [Delivery(recipient=number, status=failed, at=now, reason=reason) for number, reason in reasons]
-    words = f"{len(refused)} of {len(message.recipients)} recipients were refused: {reasons[0][1]}"
-    if not set(message.remaining) - {number for number, _ in reasons}:
-        return _move(message, State.DEAD, now, What.REFUSED, error=words)
-    rest = _move(message, State.QUEUED, now, What.PARTLY_REFUSED, error=words)
-    deliveries = sorted([*message.deliveries, *refused], key=lambda each: each.recipient.digits)
-    # To the others it is another request, and nothing of it was taken.
-    return attrs.evolve(rest, deliveries=tuple(deliveries), tried_since=None)
-
-
-def _out_of_tries(message: Message, policy: Policy) -> bool:
-    return 0 < policy.attempts <= message.attempts
-
-
-def _sent(message: Message, provider_id: str, now: float, what: What, sent_at: float | None) -> Message:
-    return attrs.evolve(
-        _move(message, State.SENT, now, what), provider_id=provider_id, sent_at=sent_at, attend_at=now + ASK_EVERY_S
-    )
-
-
-def _move(message: Message, state: State, now: float, what: What, *, error: str = "", wait_s: float = 0.0) -> Message:
-    event = Event(at=now, state=state, what=what, detail=error)
-    return attrs.evolve(
-        message,
-        state=advance(message.state, state),
-        changed_at=now,
-        # Only what has another turn before it gets another time; the rest keeps the one that was asked for.
-        not_before=now + wait_s if state in OPEN else message.not_before,
-        is_held=False,
-        attend_at=now if state is State.DEAD else None,
-        asks_first=False,
-        bundle=message.bundle if state is State.UNCERTAIN else "",
-        error=error,
-        history=(*message.history, event)[-MAX_HISTORY:],
-    )

@@ -8,9 +8,11 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from smsd.core.bundle import is_whole
+from smsd.core.doubt import is_repeatable
 from smsd.core.errors import LeaseLost
 from smsd.core.outcome import Found
-from smsd.core.settle import Policy, forsake, is_repeatable
+from smsd.core.policy import Policy
+from smsd.core.steps import forsake
 from smsd.pipeline.lane import Lane
 from smsd.ports import IOutbox, Lease
 

@@ -5,12 +5,13 @@ from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
+from smsd.core.doubt import clear_up, is_repeatable, repeat
 from smsd.core.errors import LeaseLost
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.notice import of
 from smsd.core.outcome import Found, LookupFailed, LookupResult, NotFound
-from smsd.core.settle import Policy, clear_up, is_repeatable, repeat
+from smsd.core.policy import Policy
 from smsd.pipeline.gathering import Gathering, Sending
 from smsd.pipeline.lane import Lane, gateway_of
 from smsd.pipeline.rounds import Rounds

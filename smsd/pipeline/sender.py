@@ -10,12 +10,14 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from smsd.core.bundle import bundle_name
+from smsd.core.doubt import doubt
 from smsd.core.errors import LeaseLost, SpoolUnavailable
 from smsd.core.lifecycle import State
 from smsd.core.message import Message, What
 from smsd.core.notice import Measure, Notice, Took, of, unmeasured
 from smsd.core.outcome import HeldOff, Throttled, Unanswered
-from smsd.core.settle import Policy, begin, doubt, expire, settle
+from smsd.core.policy import Policy
+from smsd.core.settle import begin, expire, settle
 from smsd.pipeline.lane import Lane
 from smsd.pipeline.together import together
 from smsd.ports import IOutbox, IReporter, Lease

@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 
 from smsd.core.message import Category
-from smsd.core.settle import Doubt
+from smsd.core.policy import Doubt
 from smsd.settings.entries import API_KEYS, CALLBACK_SECRETS, per_key
 from smsd.settings.kinds import (
     ARCHIVE_URL,

@@ -10,8 +10,8 @@ from twisted.python.failure import Failure
 
 from smsd.core.errors import SpoolUnavailable
 from smsd.core.notice import Measure
+from smsd.core.policy import Policy
 from smsd.core.retry import Backoff
-from smsd.core.settle import Policy
 from smsd.pipeline.archiving import Archiving
 from smsd.pipeline.asking import Asking
 from smsd.pipeline.company import company

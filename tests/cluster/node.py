@@ -11,8 +11,8 @@ from twisted.internet import reactor as global_reactor
 from zope.interface import implementer
 
 from smsd.core.notice import Notice
+from smsd.core.policy import Policy
 from smsd.core.retry import Backoff
-from smsd.core.settle import Policy
 from smsd.gateway.messagebird import MessageBirdGateway
 from smsd.pipeline.feeder import Feeder
 from smsd.pipeline.hold import Hold

@@ -9,9 +9,10 @@ from smsd.core.claim import Claim, Claimed
 from smsd.core.errors import LeaseLost
 from smsd.core.lifecycle import State
 from smsd.core.outcome import Accepted
+from smsd.core.policy import Policy
 from smsd.core.quota import Quota, QuotaExceeded
 from smsd.core.retry import Backoff
-from smsd.core.settle import Policy, begin, cancel, settle
+from smsd.core.settle import begin, cancel, settle
 from tests.integration.daemon import until
 from tests.messages import NOW, ROOM, sms
 

@@ -11,7 +11,7 @@ from twisted.internet import reactor
 
 from smsd.core.outcome import LookupFailed
 from smsd.core.report import DeliveryStatus
-from smsd.core.settle import ASK_EVERY_S
+from smsd.core.steps import ASK_EVERY_S
 from smsd.gateway.messagebird import MessageBirdGateway
 from smsd.service import Daemon
 from smsd.settings import load

@@ -15,8 +15,9 @@ from twisted.python.failure import Failure
 from smsd.core.message import What
 from smsd.core.notice import Notice, of
 from smsd.core.outcome import Refused
+from smsd.core.policy import Policy
 from smsd.core.retry import Backoff
-from smsd.core.settle import Policy, begin, settle
+from smsd.core.settle import begin, settle
 from smsd.reporting.fanout import CLOSE_S, Fanout
 from smsd.reporting.names import Known, Snapshot
 from smsd.reporting.outlet import Outlet

@@ -8,8 +8,8 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from smsd.core.message import What
+from smsd.core.policy import Policy
 from smsd.core.retry import Backoff
-from smsd.core.settle import Policy
 from smsd.pipeline.admission import Admission
 from smsd.pipeline.feeder import Feeder
 from smsd.pipeline.hold import Hold

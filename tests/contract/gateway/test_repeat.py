@@ -10,9 +10,10 @@ from twisted.internet.defer import Deferred, gatherResults
 from smsd.core.address import Msisdn
 from smsd.core.message import Message
 from smsd.core.outcome import Accepted, HeldOff, LookupFailed, PartlyRefused, Unanswered
+from smsd.core.policy import Policy
 from smsd.core.report import DeliveryStatus
 from smsd.core.retry import Backoff
-from smsd.core.settle import Policy, begin, settle
+from smsd.core.settle import begin, settle
 from smsd.sandbox.script import DRAMA
 from tests.contract.gateway.conftest import TIMEOUT_S, Place
 

@@ -21,8 +21,9 @@ from smsd.core.outcome import (
     Throttled,
     Unanswered,
 )
+from smsd.core.policy import Policy
 from smsd.core.retry import Backoff
-from smsd.core.settle import Policy, begin, settle
+from smsd.core.settle import begin, settle
 from smsd.ports import IGateway
 from smsd.sandbox.script import DRAMA
 from tests.contract.gateway.conftest import KEY, TIMEOUT_S, Place

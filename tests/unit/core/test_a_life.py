@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smsd.core.address import Msisdn
+from smsd.core.doubt import clear_up, doubt, is_repeatable, repeat
 from smsd.core.errors import NotAllowed, StillSending
 from smsd.core.lifecycle import TRANSITIONS, State
 from smsd.core.message import Message, What
@@ -22,22 +23,10 @@ from smsd.core.outcome import (
     Throttled,
     Unanswered,
 )
+from smsd.core.policy import Policy
 from smsd.core.report import DeliveryStatus, Report
 from smsd.core.retry import Backoff
-from smsd.core.settle import (
-    Policy,
-    abandon,
-    begin,
-    cancel,
-    clear_up,
-    doubt,
-    expire,
-    is_repeatable,
-    repeat,
-    reported,
-    revive,
-    settle,
-)
+from smsd.core.settle import abandon, begin, cancel, expire, reported, revive, settle
 from tests.messages import message
 
 POLICY = Policy(backoff=Backoff(base_s=1.0, cap_s=60.0), attempts=3)

@@ -1,11 +1,14 @@
 import attrs
 
 from smsd.core.address import Msisdn
+from smsd.core.doubt import clear_up
 from smsd.core.lifecycle import State
 from smsd.core.outcome import Accepted, Found, LookupFailed, Unanswered
+from smsd.core.policy import Policy
 from smsd.core.report import DeliveryStatus, Report
 from smsd.core.retry import Backoff
-from smsd.core.settle import ASK_EVERY_S, ASK_FOR_S, Policy, asked, begin, clear_up, reported, settle
+from smsd.core.settle import ASK_FOR_S, asked, begin, reported, settle
+from smsd.core.steps import ASK_EVERY_S
 from tests.messages import message
 
 POLICY = Policy(backoff=Backoff(base_s=1.0, cap_s=300.0))

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from smsd.core.doubt import clear_up, doubt
 from smsd.core.errors import NotAllowed, StillSending
 from smsd.core.lifecycle import OPEN, TRANSITIONS, State, advance, diagram
 from smsd.core.message import Message
@@ -20,21 +21,10 @@ from smsd.core.outcome import (
     Throttled,
     Unanswered,
 )
+from smsd.core.policy import Policy
 from smsd.core.report import DeliveryStatus, Report
 from smsd.core.retry import Backoff
-from smsd.core.settle import (
-    Policy,
-    abandon,
-    begin,
-    cancel,
-    clear_up,
-    doubt,
-    expire,
-    expire_held,
-    reported,
-    revive,
-    settle,
-)
+from smsd.core.settle import abandon, begin, cancel, expire, expire_held, reported, revive, settle
 from tests.messages import message
 
 ALLOWED = [(now, then) for now, following in TRANSITIONS.items() for then in State if then in following]

@@ -2,6 +2,7 @@ import attrs
 import pytest
 
 from smsd.core.address import Msisdn
+from smsd.core.doubt import LOOKUP_PATIENCE_S, clear_up, doubt, is_repeatable, repeat
 from smsd.core.errors import NotAllowed, StillSending
 from smsd.core.lifecycle import State
 from smsd.core.message import MAX_HISTORY, Message
@@ -18,24 +19,10 @@ from smsd.core.outcome import (
     Throttled,
     Unanswered,
 )
+from smsd.core.policy import Doubt, Policy
 from smsd.core.report import DeliveryStatus, Report
 from smsd.core.retry import Backoff
-from smsd.core.settle import (
-    LOOKUP_PATIENCE_S,
-    Doubt,
-    Policy,
-    abandon,
-    begin,
-    cancel,
-    clear_up,
-    doubt,
-    expire,
-    is_repeatable,
-    repeat,
-    reported,
-    revive,
-    settle,
-)
+from smsd.core.settle import abandon, begin, cancel, expire, reported, revive, settle
 from tests.messages import message
 
 BACKOFF = Backoff(base_s=1.0, cap_s=300.0)

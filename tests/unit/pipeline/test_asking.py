@@ -9,7 +9,7 @@ from smsd.core.lifecycle import State
 from smsd.core.message import Message, What
 from smsd.core.outcome import LookupFailed
 from smsd.core.report import DeliveryStatus, Report
-from smsd.core.settle import ASK_EVERY_S
+from smsd.core.steps import ASK_EVERY_S
 from smsd.pipeline.reports import Reports
 from smsd.spool.memory import MemorySpool
 from tests.unit.pipeline.world import Exchange, World, most_within

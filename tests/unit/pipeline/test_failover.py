@@ -7,8 +7,8 @@ import pytest
 
 from smsd.core.lifecycle import State
 from smsd.core.outcome import Found, HeldOff, LookupFailed, NotFound, Postponed, Throttled, Unanswered
+from smsd.core.policy import Policy
 from smsd.core.retry import Backoff
-from smsd.core.settle import Policy
 from smsd.pipeline.failover import Failover, Way
 from smsd.pipeline.hold import FAILING_S, IN_A_ROW, Hold
 from smsd.pipeline.lane import Lane

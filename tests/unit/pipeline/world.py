@@ -13,9 +13,9 @@ from zope.interface.verify import verifyObject
 from smsd.core.message import Message
 from smsd.core.notice import Notice
 from smsd.core.outcome import Accepted, LookupFailed, LookupResult, NotFound, Outcome
+from smsd.core.policy import Policy
 from smsd.core.report import Report
 from smsd.core.retry import Backoff
-from smsd.core.settle import Policy
 from smsd.pipeline.asking import Asking
 from smsd.pipeline.company import company
 from smsd.pipeline.feeder import Feeder

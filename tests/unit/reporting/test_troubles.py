@@ -13,8 +13,9 @@ from smsd.core.errors import SpoolUnavailable
 from smsd.core.message import What
 from smsd.core.notice import Notice, of
 from smsd.core.outcome import Refused
+from smsd.core.policy import Policy
 from smsd.core.retry import Backoff
-from smsd.core.settle import Policy, begin, settle
+from smsd.core.settle import begin, settle
 from smsd.reporting.troubles import of_log, of_notice
 from tests.messages import NOW, sms
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.python import usage
 
-from smsd.core.settle import Doubt
+from smsd.core.policy import Doubt
 from smsd.settings import DEMO_KEY, SETTINGS, Settings, SettingsError, example, load
 from smsd.settings.schema import twistd_options
 from smsd.settings.sources import find_toml
