@@ -96,20 +96,15 @@ class Answer:
     retry_after_s: float | None = None  #: seconds it asked us to wait
 
     @classmethod
-    def parse(
-        cls, status: int, decoded: object, retry_after: str = "", *, date: str = "", now: float = 0.0
-    ) -> "Answer":
-        """Read a decoded JSON body (anything at all, None if there is none), ``Retry-After`` and ``Date``.
-
-        ``now`` is in UTC epoch seconds. The headers are empty if there are none.
-        """
+    def parse(cls, status: int, decoded: object, retry_after_s: float | None = None) -> "Answer":
+        """Read a decoded JSON body (anything at all, None if there is none)."""
         fields = decoded if isinstance(decoded, Mapping) else {}
         errors = fields.get("errors")
         return cls(
             status=status,
             errors=tuple(_errors(errors)) if isinstance(errors, list) else (),
             provider_id=provider_id(fields),
-            retry_after_s=retry_after_s(retry_after, epoch_s(date) or now),
+            retry_after_s=retry_after_s,
         )
 
 

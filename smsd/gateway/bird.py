@@ -13,11 +13,12 @@ from smsd.core.moment import moment
 from smsd.core.outcome import Found, LookupFailed, LookupResult, NotFound, Outcome, Postponed, Spared
 from smsd.core.report import BadReport, Report
 from smsd.gateway.answers import Failure, outcome_of_failure, provider_id
-from smsd.gateway.bird_answers import outcomes_of, words
+from smsd.gateway.bird_answers import BirdAnswer, outcomes_of, words
 from smsd.gateway.bird_events import item_report
-from smsd.gateway.bird_http import BirdClient, Reply
+from smsd.gateway.bird_http import BirdClient
 from smsd.gateway.messagebird import CLOCKS_DIFFER_S, MAX_PAGES
 from smsd.gateway.pools import Closed, IGatewayReactor, Pools
+from smsd.gateway.reply import Reply
 from smsd.ports import IBundler, IGateway
 
 #: Seconds for which a repeat goes out. Bird has named a day, and of late "roughly 3 hours" (bird.com, "Idempotency"):
@@ -136,7 +137,7 @@ class BirdGateway:
             page = reply.decoded if isinstance(reply.decoded, Mapping) else {}
             items = page.get("data")
             if reply.status != 200 or not isinstance(items, list):
-                return LookupFailed(reason=words(reply.answer(self._now()), self._hidden(message)))
+                return LookupFailed(reason=words(self._read(reply), self._hidden(message)))
             ours = [item for item in items if _reference(item) == message.id]
             cursor = page.get("next_cursor")
             if ours or not isinstance(cursor, str):
@@ -163,7 +164,7 @@ class BirdGateway:
         if isinstance(reply, Failure):
             return [outcome_of_failure(reply)] * len(messages)
         hidden = [word for message in messages for word in self._hidden(message)]
-        return outcomes_of(reply.answer(self._now()), [message.remaining for message in messages], hidden)
+        return outcomes_of(self._read(reply), [message.remaining for message in messages], hidden)
 
     def _order(self, message: Message, recipient: Msisdn) -> dict[str, Any]:
         """The same at every attempt: under one key Bird takes only one body."""
@@ -184,6 +185,9 @@ class BirdGateway:
             "created_after": moment(since),
             "limit": str(PAGE),
         }
+
+    def _read(self, reply: Reply) -> BirdAnswer:
+        return BirdAnswer.parse(reply.status, reply.decoded, reply.wait_s(self._now()))
 
     def _hidden(self, message: Message) -> list[str]:
         return [self._key, message.body, *(recipient.digits for recipient in message.recipients)]

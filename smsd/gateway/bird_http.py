@@ -1,35 +1,20 @@
 """Asks Bird through its SDK, over an HTTP client of our own."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import attrs
 import httpx
 
-from smsd.gateway.answers import Failure, epoch_s, retry_after_s
-from smsd.gateway.bird_answers import BirdAnswer
+from smsd.gateway.answers import Failure
 from smsd.gateway.bird_sdk import Bird, BirdError
 from smsd.gateway.http import CONNECT_S, MAX_ANSWER, Broken
+from smsd.gateway.reply import Reply, from_json
 from smsd.gateway.session import TROUBLE, Clock, failure_of
 from smsd.gateway.sessions import Sessions
 
 #: The headers of an answer that anybody looks at; the rest, cookies among them, goes no further.
 _HEADERS: Final = ("Content-Type", "Date", "Retry-After", "X-Request-Id")
-
-
-@attrs.frozen(kw_only=True)
-class Reply:
-    """What came back, decoded."""
-
-    status: int  #: of HTTP
-    decoded: object  #: from JSON; None if it was none
-    retry_after: str = ""  #: the header as it came
-    date: str = ""  #: the header as it came
-
-    def answer(self, now: float) -> BirdAnswer:
-        """The same, as an answer that came in at ``now`` (UTC epoch seconds)."""
-        return BirdAnswer.parse(self.status, self.decoded, retry_after_s(self.retry_after, epoch_s(self.date) or now))
 
 
 class BirdClient:
@@ -77,14 +62,7 @@ def _reply(request: Callable[[], httpx.Response]) -> Reply | Failure:
     except (BirdError, httpx.HTTPError, httpx.InvalidURL, ValueError):
         return Failure.UNREADABLE
     retry_after, date = (response.headers.get(name, "") for name in ("Retry-After", "Date"))
-    return Reply(status=response.status_code, decoded=_decoded(response.content), retry_after=retry_after, date=date)
-
-
-def _decoded(content: bytes) -> object:
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
+    return Reply(status=response.status_code, decoded=from_json(response.content), retry_after=retry_after, date=date)
 
 
 # It goes from our transport through the SDK to _reply(), and no further: so it is not of smsd's own tree.

@@ -1,6 +1,5 @@
 """Asks MessageBird through its SDK, over an HTTP client of our own."""
 
-import json
 import math
 import threading
 from collections.abc import Callable, Mapping
@@ -13,7 +12,8 @@ from messagebird.client import USER_AGENT
 from messagebird.http_client import ResponseFormat
 from messagebird.serde import json_serialize
 
-from smsd.gateway.answers import Answer, Failure
+from smsd.gateway.answers import Failure
+from smsd.gateway.reply import Reply, from_json
 from smsd.gateway.session import TROUBLE, Clock, WatchedSession, failure_of
 from smsd.gateway.sessions import Sessions
 
@@ -30,20 +30,6 @@ _HEADERS: Final = {
 }
 
 
-@attrs.frozen(kw_only=True)
-class Reply:
-    """What came back, decoded."""
-
-    status: int  #: of HTTP
-    decoded: object  #: from JSON; None if it was none
-    retry_after: str = ""  #: the header as it came
-    date: str = ""  #: the header as it came
-
-    def answer(self, now: float) -> Answer:
-        """The same, as an answer to a message that came in at ``now`` (UTC epoch seconds)."""
-        return Answer.parse(self.status, self.decoded, self.retry_after, date=self.date, now=now)
-
-
 def ask(client: Client, method: str, path: str, params: Callable[[], dict[str, Any]] = dict) -> Reply | Failure:
     """Ask for ``path`` through the SDK's ``request``; blocks, never raises.
 
@@ -56,7 +42,7 @@ def ask(client: Client, method: str, path: str, params: Callable[[], dict[str, A
         return broken.failure
     except Declined as declined:
         headers = {"retry_after": declined.retry_after, "date": declined.date}
-        return Reply(status=declined.status, decoded=declined.decoded(), **headers)
+        return Reply(status=declined.status, decoded=from_json(declined.body), **headers)
     except ErrorException as refused:  # within a success: our client raises Declined for all else
         return Reply(status=200, decoded={"errors": [vars(error) for error in refused.errors]})
     except Exception:  # noqa: BLE001
@@ -85,13 +71,6 @@ class Declined(Exception):
 
     def __str__(self) -> str:
         return f"status {self.status}"
-
-    def decoded(self) -> object:
-        """The body from JSON; None if it is none."""
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            return None
 
 
 class SessionClient:

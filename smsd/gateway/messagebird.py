@@ -14,10 +14,11 @@ from zope.interface import implementer
 from smsd.core.message import Message
 from smsd.core.outcome import Found, LookupFailed, LookupResult, NotFound, Outcome, Postponed
 from smsd.core.report import Report
-from smsd.gateway.answers import Failure, outcome_of, outcome_of_failure, provider_id, words
-from smsd.gateway.http import Reply, SessionClient, ask
+from smsd.gateway.answers import Answer, Failure, outcome_of, outcome_of_failure, provider_id, words
+from smsd.gateway.http import SessionClient, ask
 from smsd.gateway.pools import Closed, IGatewayReactor, Pools
 from smsd.gateway.recipients import reports_of
+from smsd.gateway.reply import Reply
 from smsd.ports import IGateway
 
 #: Seconds that our clock and the provider's may differ.
@@ -150,7 +151,7 @@ class MessageBirdGateway:
         if isinstance(reply, Failure):
             return LookupFailed(reason=reply.value)
         if not 200 <= reply.status < 300:
-            return LookupFailed(reason=words(reply.answer(self._now()), self._hidden(message)))
+            return LookupFailed(reason=words(self._read(reply), self._hidden(message)))
         return reply
 
     # From here on in threads.
@@ -159,7 +160,7 @@ class MessageBirdGateway:
         reply = ask(self._client, "POST", _MESSAGES, lambda: self._order(message))
         if isinstance(reply, Failure):
             return outcome_of_failure(reply)
-        return outcome_of(reply.answer(self._now()), self._hidden(message))
+        return outcome_of(self._read(reply), self._hidden(message))
 
     def _list(self, message: Message, offset: int) -> Reply | Failure:
         return ask(self._client, "GET", _MESSAGES, lambda: self._query(message, offset))
@@ -193,6 +194,9 @@ class MessageBirdGateway:
             "limit": PAGE,
             "offset": offset,
         }
+
+    def _read(self, reply: Reply) -> Answer:
+        return Answer.parse(reply.status, reply.decoded, reply.wait_s(self._now()))
 
     def _hidden(self, message: Message) -> list[str]:
         return [self._key, message.body, *(recipient.digits for recipient in message.recipients)]

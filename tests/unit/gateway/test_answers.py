@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from smsd.core.outcome import Accepted, HeldOff, Outcome, Postponed, Refused, Throttled, Unanswered
 from smsd.gateway.answers import MAX_WORDS, Answer, Failure, outcome_of, outcome_of_failure, retry_after_s
+from smsd.gateway.reply import Reply
 
 KEY = "live_s3cretK3yAbCdEf"
 
@@ -154,14 +155,14 @@ def test_no_retry_after_breaks_the_reading_or_asks_for_more_than_an_hour(header:
 
 def test_a_date_is_held_against_the_providers_own_clock_if_it_tells_the_time() -> None:
     until, date = "Wed, 21 Oct 2026 07:28:07 GMT", "Wed, 21 Oct 2026 07:28:00 GMT"
-    assert Answer.parse(429, None, until, date=date, now=NOW - 100.0).retry_after_s == 7.0
-    assert Answer.parse(429, None, until, now=NOW + 5.0).retry_after_s == 2.0
+    assert Reply(status=429, decoded=None, retry_after=until, date=date).wait_s(NOW - 100.0) == 7.0
+    assert Reply(status=429, decoded=None, retry_after=until).wait_s(NOW + 5.0) == 2.0
 
 
 def test_the_wait_that_is_asked_for_is_kept() -> None:
-    throttled = outcome_of(Answer.parse(429, None, "7"))
+    throttled = outcome_of(Answer.parse(429, None, 7.0))
     assert throttled == Throttled(reason="the provider answered 429", retry_after_s=7.0)
-    doubted = outcome_of(Answer.parse(503, None, "7"))
+    doubted = outcome_of(Answer.parse(503, None, 7.0))
     assert doubted == Unanswered(reason="the provider answered 503", retry_after_s=7.0)
 
 
@@ -206,7 +207,8 @@ JSON = st.recursive(
 
 @given(status=st.integers(100, 999), decoded=JSON, header=st.text())
 def test_whatever_is_answered_is_an_outcome(status: int, decoded: object, header: str) -> None:
-    outcome = outcome_of(Answer.parse(status, decoded, header), ["hidden"])
+    wait_s = Reply(status=status, decoded=decoded, retry_after=header).wait_s(NOW)
+    outcome = outcome_of(Answer.parse(status, decoded, wait_s), ["hidden"])
     assert isinstance(outcome, Outcome)
     assert isinstance(outcome, Accepted) <= (200 <= status < 300)
     assert json.dumps(str(outcome))
