@@ -56,6 +56,12 @@ class IInbox(Interface):
         Raises SpoolUnavailable.
         """
 
+    async def claims(now: float, after: tuple[str, str], limit: int) -> list[Claim]:
+        """Up to ``limit`` idempotency keys that stand for something at ``now``, in order; they come after ``after``.
+
+        That is the API key and the key of the last one, or two empty texts. Raises SpoolUnavailable.
+        """
+
     async def standing() -> Standing:
         """How much there is; exact, and cheap at any size. Raises SpoolUnavailable."""
 

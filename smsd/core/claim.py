@@ -26,3 +26,15 @@ class Claimed(SmsdError):
 
     fingerprint: str  #: of the body that came with it first
     answer: str  #: the body of the first answer
+
+
+def kept_claim(api_key: str, key: str, claimed: Claimed, at: float, until: float) -> Claim:
+    """The claim, as of ``at``, under which ``claimed`` would be kept once more."""
+    return Claim(
+        api_key=api_key,
+        key=key,
+        fingerprint=claimed.fingerprint,
+        at=at,
+        until=until,
+        answer=lambda place: claimed.answer,
+    )

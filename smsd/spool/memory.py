@@ -9,7 +9,7 @@ import attrs
 from zope.interface import implementer
 
 from smsd.core.callback import Callback, owed
-from smsd.core.claim import Claim, Claimed
+from smsd.core.claim import Claim, Claimed, kept_claim
 from smsd.core.errors import LeaseLost, SpoolFull, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
 from smsd.core.message import Message, Priority
@@ -80,10 +80,9 @@ class MemorySpool:
         ids = {message.id for message in messages}
         if len(ids) < len(messages) or ids & (self._open.keys() | self._closed.keys()):
             raise ValueError("the spool cannot hold this: a message with its id is stored already")
-        if not messages:
-            return Place(first=0, last=0)
-        usages = self._charge(messages, quotas, messages[0].accepted_at)
-        where = attrs.evolve(place(self._in_line(), [each.line for each in messages]), usages=usages)
+        where = place(self._in_line(), [each.line for each in messages])
+        if messages:
+            where = attrs.evolve(where, usages=self._charge(messages, quotas, messages[0].accepted_at))
         if claim is not None:
             kept = Claimed(fingerprint=claim.fingerprint, answer=claim.answer(where))
             self._claims[claim.api_key, claim.key] = (claim.until, kept)
@@ -102,6 +101,11 @@ class MemorySpool:
             except (SpoolFull, ValueError) as refused:
                 answers.append(refused)
         return answers
+
+    async def claims(self, now: float, after: tuple[str, str], limit: int) -> list[Claim]:
+        """Idempotency keys that stand for something; see IInbox."""
+        names = [name for name in sorted(self._claims) if name > after and self._claims[name][0] > now]
+        return [kept_claim(*name, self._claims[name][1], now, self._claims[name][0]) for name in names[:limit]]
 
     async def claimed(self, api_key: str, key: str, now: float) -> Claimed | None:
         """What an idempotency key stands for at ``now``, if anything. Raises SpoolUnavailable once it is closed."""

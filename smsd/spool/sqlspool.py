@@ -96,6 +96,10 @@ class SqlSpool(ABC):
         """What an idempotency key stands for at ``now``, if anything. Raises SpoolUnavailable."""
         return await self._read(self._reading.claimed, api_key, key, now)
 
+    async def claims(self, now: float, after: tuple[str, str], limit: int) -> list[Claim]:
+        """Idempotency keys that stand for something; see IInbox."""
+        return await self._read(self._reading.claims, now, after, limit)
+
     async def recover(self, now: float) -> int:
         """Make uncertain, as of ``now``, what was being sent and nobody here leases; the answer is how many."""
         return await self._submit(Recover(now=now))

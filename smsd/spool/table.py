@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
-from smsd.core.claim import Claim, Claimed
+from smsd.core.claim import Claim, Claimed, kept_claim
 from smsd.core.lifecycle import State
 from smsd.core.message import Message, Priority
 from smsd.core.query import Page, Query
@@ -49,6 +49,9 @@ _UNCLAIM: Final = f"""
     {_CHOSEN.format(key="api_key, key", rows="claim WHERE until <= :at ORDER BY until")}
     DELETE FROM claim
     WHERE (api_key, key) IN (SELECT api_key, key FROM chosen) OR (api_key = :api_key AND key = :key)"""
+_CLAIMS: Final = """
+    SELECT api_key, key, fingerprint, answer, until FROM claim
+    WHERE (api_key, key) > (?, ?) AND until > ? ORDER BY api_key, key LIMIT ?"""
 _CHARGE: Final = """
     INSERT INTO usage VALUES (?, ?, ?, ?)
     ON CONFLICT (api_key, quota) DO UPDATE SET start = excluded.start, used = excluded.used"""
@@ -121,6 +124,11 @@ class Table(ABC):
         sql = "SELECT fingerprint, answer FROM claim WHERE api_key = ? AND key = ? AND until > ?"
         row = self._connection.execute(sql, (api_key, key, now)).fetchone()
         return None if row is None else Claimed(fingerprint=row[0], answer=row[1])
+
+    def claims(self, now: float, after: tuple[str, str], limit: int) -> list[Claim]:
+        """Up to ``limit`` keys that stand for something at ``now``, after the API key and the key ``after``."""
+        rows = self._connection.execute(_CLAIMS, (*after, now, limit)).fetchall()
+        return [kept_claim(row[0], row[1], Claimed(fingerprint=row[2], answer=row[3]), now, row[4]) for row in rows]
 
     def claim(self, claim: Claim, claimed: Claimed) -> None:
         """Keep what ``claim`` stands for now, and drop a few that have run out."""

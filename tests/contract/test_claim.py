@@ -68,3 +68,24 @@ async def test_what_is_refused_takes_no_key(spool, sms, now):
     with pytest.raises(SpoolFull):
         await spool.append([sms()], 1, claim(now))
     assert await spool.claimed("shop", "k", now) is None
+
+
+@ensureDeferred
+async def test_keys_that_stand_for_something_are_told_page_by_page_and_can_be_kept_elsewhere(spool, sms, now):
+    for api_key, key, hours in (("b", "1", 1.0), ("a", "2", 1.0), ("a", "1", 1.0), ("a", "0", 0.1)):
+        await spool.append([sms()], ROOM, claim(now, key=key, api_key=api_key, hours=hours))
+    later = now + 1800
+    first = await spool.claims(later, ("", ""), 2)
+    assert [(each.api_key, each.key) for each in first] == [("a", "1"), ("a", "2")]
+    [last] = await spool.claims(later, ("a", "2"), 2)
+    assert (last.api_key, last.key, last.until) == ("b", "1", now + 3600)
+    assert await spool.claims(now + 3600, ("", ""), 9) == []
+    with pytest.raises(Claimed):
+        await spool.append([], ROOM, last)
+    assert (await spool.claimed("b", "1", later)).answer.startswith("ahead")
+
+
+@ensureDeferred
+async def test_a_key_can_be_kept_without_a_message(spool, now):
+    await spool.append([], ROOM, claim(now))
+    assert (await spool.claimed("shop", "k", now)).fingerprint == "f"
