@@ -57,6 +57,7 @@ class What(enum.Enum):
     EXPIRED = "expired"
     CANCELED = "canceled"
     REPLAYED = "replayed"
+    MOVED = "moved"  #: another spool has it
     DROPPED = "dropped"  #: refused at the door, there was no room
     HELD = "held"  #: a gateway is held: the provider takes nothing from us
     RELEASED = "released"  #: it does again
