@@ -1,14 +1,12 @@
 """Shows what a campaign comes to, asks, and sends it with a progress bar."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from smsd.cli.campaign import BadCampaign, Campaign, Form
 from smsd.cli.clock import now
@@ -17,6 +15,7 @@ from smsd.cli.figures import Figures
 from smsd.cli.journal import BadJournal, Journal
 from smsd.cli.output import Failed, counted, is_json, say, write_json
 from smsd.cli.posting import check_doubt, post, resumed
+from smsd.cli.progress import progress
 from smsd.core.moment import moment
 
 #: Bad lines that a person is shown.
@@ -79,14 +78,14 @@ def _send(connection: Connection, campaign: Campaign, journal: Journal, bulk: Bu
         raise Failed("There is nothing to send.")
     if not bulk.yes:
         click.confirm(f"Send {len(bodies) - begun} SMS?", abort=True, err=True)
-    with _progress(len(bodies), begun) as progress:
+    with progress(len(bodies), begun) as told:
         try:
-            post(connection, bodies, journal, bulk.journal, progress=progress)
+            post(connection, bodies, journal, bulk.journal, progress=told)
         except TryLater as trouble:
             raise TryLater(f"{trouble.message}. The same command goes on from here.") from trouble
-    told = {"message": "The campaign is taken", "status": "ok", "taken": len(bodies), "skipped": len(journal.skipped)}
+    facts = {"message": "The campaign is taken", "status": "ok", "taken": len(bodies), "skipped": len(journal.skipped)}
     if is_json():
-        write_json(told)
+        write_json(facts)
     else:
         say(f"All {len(bodies)} SMS are taken.")
 
@@ -121,16 +120,6 @@ def _eta(connection: Connection, count: int) -> str | None:
     except (ValueError, TryLater):
         return None
     return moment(now() + figures.eta_s + count / figures.pace_allowed)
-
-
-@contextmanager
-def _progress(total: int, begun: int) -> Iterator[Callable[[int, str], None]]:
-    """A bar on the error output while it is a terminal."""
-    console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=console, disable=is_json() or not console.is_terminal) as bar:
-        task = bar.add_task("", total=total, completed=begun)
-        yield lambda done, why: bar.update(task, completed=done, description=why)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from smsd.cli.messages import cancel, list_messages, replay, show
 from smsd.cli.outage import held
 from smsd.cli.output import json_option
 from smsd.cli.sending import send
+from smsd.cli.spools import spool
 from smsd.cli.watching import status, tail
 
 
@@ -32,5 +33,5 @@ def smsctl(context: click.Context, url: str) -> None:
     context.obj = Connection(url, os.environ.get("SMSD_API_KEY"))
 
 
-for command in (send, list_messages, show, cancel, replay, held, tail, status, config, archive, completion):
+for command in (send, list_messages, show, cancel, replay, held, tail, status, config, archive, spool, completion):
     smsctl.add_command(command)
