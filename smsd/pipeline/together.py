@@ -9,6 +9,12 @@ T = TypeVar("T")
 
 
 async def together(coroutines: Iterable[Coroutine[Deferred[Any], Any, T]]) -> list[T]:
-    """What each of ``coroutines`` returns, in their order, all begun at once; raises what the first to fail raises."""
-    begun = [Deferred.fromCoroutine(each) for each in coroutines]
+    """What each of ``coroutines``, at least one, returns, in their order, all begun at once.
+
+    Raises what the first to fail raises.
+    """
+    first, *others = coroutines
+    if not others:  # as it is nearly always: there is nothing to wait for beside it
+        return [await first]
+    begun = [Deferred.fromCoroutine(each) for each in (first, *others)]
     return await gatherResults(begun, consumeErrors=True)

@@ -2,13 +2,13 @@
 
 import json
 import re
-from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 from twisted.logger import FileLogObserver, ILogObserver, Logger, LogLevel, formatEvent
 from zope.interface import implementer
 
 from smsd.core.message import What
+from smsd.core.moment import moment
 from smsd.core.notice import Notice
 from smsd.ports import IReporter
 
@@ -25,8 +25,11 @@ _LEVELS: Final = {
     What.FAULT: LogLevel.error,
     What.HELD: LogLevel.critical,
 }
+#: The format of an event whose text lies in it, under ``line``.
+_READY: Final = "{line}"
 #: Seven digits in a row may be somebody's phone number.
 _NUMBER: Final = re.compile(r"\+?[0-9]{7,}")
+_JSON: Final = json.JSONEncoder(default=str)
 #: Fields of an event that go into a JSON line beside its time, level and text.
 _FIELDS: Final = ("notice", "id", "state", "recipient", "attempts", "detail")
 
@@ -53,8 +56,10 @@ class LogReporter:
             "attempts": message.attempts,
             "detail": scrubbed(notice.detail),
         }
-        text = "{id} {notice} to {recipient}, attempt {attempts}" + (": {detail}" if notice.detail else "")
-        self._log.emit(level, text, **fields)
+        text = f"{message.id} {fields['notice']} to {fields['recipient']}, attempt {message.attempts}"
+        line = f"{text}: {fields['detail']}" if notice.detail else text
+        # Put together here: at 500 messages a second the logger's way of doing it takes a tenth of all the time.
+        self._log.emit(level, _READY, line=line, **fields)
 
 
 def scrubbed(words: str) -> str:
@@ -77,14 +82,14 @@ def _text_line(event: dict[str, Any]) -> str:
 def _json_line(event: dict[str, Any]) -> str:
     line = {"time": _time(event), "level": event["log_level"].name, "logger": event.get("log_namespace")}
     line |= {field: event[field] for field in _FIELDS if field in event}
-    return json.dumps({**line, "message": _text(event)}, default=str) + "\n"
+    return _JSON.encode({**line, "message": _text(event)}) + "\n"
 
 
 def _time(event: dict[str, Any]) -> str:
-    return datetime.fromtimestamp(event["log_time"], UTC).isoformat(timespec="milliseconds")
+    return moment(event["log_time"])
 
 
 def _text(event: dict[str, Any]) -> str:
-    text = formatEvent(event)
+    text = event["line"] if event.get("log_format") is _READY else formatEvent(event)
     failure = event.get("log_failure")
     return text if failure is None else f"{text}\n{failure.getTraceback().rstrip()}"

@@ -62,3 +62,16 @@ def test_a_rate_below_one_is_one_request_in_so_many_seconds() -> None:
     world.pass_time(16.0)
     assert len(world.gateway.arrivals) == 4
     assert most_within(world.arrival_times(), 5.0) == 1
+
+
+def test_ticks_that_a_busy_reactor_skipped_are_made_up_for_but_not_those_with_nothing_to_send() -> None:
+    world = World(rate=20.0, exchanges=[Exchange(0.0, 0.0)])
+    world.start()
+    world.pass_time(3.0)
+    world.post(100)
+    world.pass_time(0.01)
+    before = len(world.arrival_times())
+    assert before <= 1
+    world.pass_time(0.5, step_s=0.5)
+    world.pass_time(0.01)
+    assert 9 <= len(world.arrival_times()) - before <= 11
