@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from smsd.api.posting import Posting
 from smsd.api.problems import Answer, NotJson, answer_to
 from smsd.core.notice import Measure, Took
+from smsd.core.trace import Traceparent
 
 #: The request that has to be fast.
 POST_SMS: Final = b"POST /sms HTTP/1.1"
@@ -53,7 +54,13 @@ class Door:
             if media_type(headers.get(b"content-type", b"")) != JSON_TYPE:
                 raise NotJson
             key = headers.get(b"idempotency-key")
-            return await self._posting.take(body, api_key, None if key is None else key.decode("latin-1"))
+            trace = headers.get(b"traceparent")
+            return await self._posting.take(
+                body,
+                api_key,
+                None if key is None else key.decode("latin-1"),
+                None if trace is None else Traceparent.parse(trace.decode("latin-1")),
+            )
         finally:
             self._measure(Took.ACCEPT, self._monotonic() - began)
 

@@ -13,6 +13,7 @@ from smsd.api.validation import InvalidBody, Order, Problem, SmsBody, fingerprin
 from smsd.core.claim import Claimed
 from smsd.core.errors import KeyReused
 from smsd.core.moment import moment
+from smsd.core.trace import Traceparent
 from smsd.pipeline.intake import IdempotencyKey, Intake, Receipt
 
 #: Octets of a body that is read in a thread, so that the reactor goes on beside it.
@@ -45,8 +46,10 @@ class Posting:
         self._defer = defer
         self._body = SmsBody(allow_private=allow_private)
 
-    async def take(self, raw: bytes, api_key: str, key_header: str | None) -> Answer:
-        """Accept what ``raw`` asks for under the key named ``api_key``; answers once it is durable.
+    async def take(
+        self, raw: bytes, api_key: str, key_header: str | None, trace: Traceparent | None = None
+    ) -> Answer:
+        """Accept what ``raw`` asks for, in ``trace``, under the key named ``api_key``; answers once it is durable.
 
         Raises BodyTooLarge, InvalidBody, KeyReused, and whatever Intake.accept raises but Claimed.
         """
@@ -54,14 +57,14 @@ class Posting:
             raise BodyTooLarge(OBJECT_LIMIT)
         key = None if key_header is None else read_key(key_header)
         if key is not None:
-            return await self._take_once(raw, api_key, key)
+            return await self._take_once(raw, api_key, key, trace)
         order = self._read(raw) if len(raw) < LARGE else await self._defer(self._read, raw)
-        return self._answer(order, await self._intake.accept(order.submissions, api_key))
+        return self._answer(order, await self._intake.accept(order.submissions, api_key, trace=trace))
 
     def _read(self, raw: bytes) -> Order:
         return self._body.parse(read_json(raw), self._now())
 
-    async def _take_once(self, raw: bytes, api_key: str, key: str) -> Answer:
+    async def _take_once(self, raw: bytes, api_key: str, key: str, trace: Traceparent | None) -> Answer:
         body = await self._aside(raw, read_json, raw)
         given = await self._aside(raw, fingerprint, body)
         if (earlier := await self._claimed(api_key, key, self._now())) is not None:
@@ -72,7 +75,7 @@ class Posting:
             key=key, fingerprint=given, answer=lambda receipt: json.dumps(_told(order, receipt))
         )
         try:
-            receipt = await self._intake.accept(order.submissions, api_key, idempotency)
+            receipt = await self._intake.accept(order.submissions, api_key, idempotency, trace)
         except Claimed as claimed:
             return _again(claimed, given)
         return self._answer(order, receipt)

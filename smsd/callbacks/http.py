@@ -127,6 +127,8 @@ class HttpCallbacks:
                 "webhook-timestamp": [str(timestamp)],
             }
         )
+        if callback.trace is not None:
+            headers.setRawHeaders("traceparent", [callback.trace.text])
         secrets = self._secrets.get(callback.api_key, ())
         if secrets:
             headers.setRawHeaders("webhook-signature", [sign(secrets, callback.id, timestamp, callback.body)])

@@ -17,6 +17,7 @@ from smsd.core.message import What
 from smsd.core.notice import Notice
 from smsd.core.receiver import host_of, origin_of
 from smsd.core.retry import Backoff
+from smsd.core.trace import log_fields
 from smsd.ports import ICallbackQueue, IReporter
 
 #: Seconds between two looks for what is due; a change of state is looked for at once.
@@ -120,7 +121,7 @@ class CallbackRunner:
         if failure.check(SpoolUnavailable):
             self._reporter.report(Notice(what=What.FAULT, at=self._now(), detail=str(failure.value)))
         elif not failure.check(CancelledError):
-            self._log.failure("callback {id} broke", failure, id=callback.id)
+            self._log.failure("callback {id} broke", failure, id=callback.id, **log_fields(callback.trace))
 
     def _ended(self, callback: Callback) -> None:
         del self._under_way[callback.id]

@@ -11,6 +11,7 @@ from smsd.core.message import Message
 from smsd.core.moment import moment
 from smsd.core.report import Inbound
 from smsd.core.retry import Backoff
+from smsd.core.trace import Traceparent
 from smsd.core.view import facts, received_facts
 
 #: Seconds after its creation at which a callback that keeps failing is given up.
@@ -27,6 +28,7 @@ class Callback:
     body: bytes  #: JSON, the octets that are signed and posted
     api_key: str  #: the name of the API key whose secrets sign it
     created_at: float  #: UTC epoch seconds
+    trace: Traceparent | None = None  #: the trace that its message was accepted in; sent as ``traceparent``
     attempts: int = 0  #: tries that failed
     not_before: float = 0.0  #: UTC epoch seconds; its next try is not before this
 
@@ -69,6 +71,7 @@ def owed(was: Message, after: Message) -> Callback | None:
         body=_body(f"sms.{state}", at, facts(after)),
         api_key=after.api_key,
         created_at=at,
+        trace=after.trace,
         not_before=at,
     )
 

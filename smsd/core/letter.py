@@ -14,6 +14,7 @@ from smsd.core.lifecycle import State
 from smsd.core.message import Category, Event, Message, Priority, What
 from smsd.core.moment import read_moment
 from smsd.core.report import Delivery, DeliveryStatus
+from smsd.core.trace import Traceparent
 
 #: Version of the written form. A change of it needs a reader for what was written before.
 FORM: Final = 1
@@ -68,6 +69,7 @@ def write(message: Message) -> bytes:
         "batch": message.batch,
         "api_key": message.api_key,
         "callback_url": message.callback_url,
+        "traceparent": None if message.trace is None else message.trace.text,
         "accepted_at": _written(message.accepted_at),
         "not_before": _written(message.not_before),
         "valid_until": _written(message.valid_until),
@@ -122,6 +124,7 @@ def _read(fields: Mapping[str, Any]) -> Message:
         batch=fields["batch"],
         api_key=fields["api_key"],
         callback_url=fields["callback_url"],
+        trace=Traceparent.parse(fields.get("traceparent") or ""),  # older letters have none
         accepted_at=read_moment(fields["accepted_at"]),
         not_before=read_moment(fields["not_before"]),
         valid_until=_maybe(fields["valid_until"]),

@@ -9,6 +9,7 @@ from smsd.core.address import Msisdn, Originator
 from smsd.core.alphabet import DataCoding
 from smsd.core.lifecycle import OPEN, State
 from smsd.core.report import Delivery
+from smsd.core.trace import Traceparent
 
 #: MessageBird takes at most 50 recipients in a request.
 MAX_RECIPIENTS: Final = 50
@@ -98,6 +99,7 @@ class Message:
     reference: str = ""  #: the client's own word for it
     valid_until: float | None = None  #: UTC epoch seconds; stale after this
     callback_url: str = ""  #: where its changes of state are posted; empty: nowhere
+    trace: Traceparent | None = None  #: the trace that it was accepted in, if its client named one
     state: State = State.QUEUED
     changed_at: float = 0.0  #: UTC epoch seconds; since when it is in this state
     gateway: str = ""  #: the name of the gateway that the last attempt went to

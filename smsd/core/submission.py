@@ -14,6 +14,7 @@ from smsd.core.moment import read_moment
 from smsd.core.receiver import check_url
 from smsd.core.segments import MAX_PARTS, Segmentation, segment
 from smsd.core.series import Series
+from smsd.core.trace import Traceparent
 
 #: Where something stands in a body: the field, and the index within it where there is one.
 Path = tuple[str | int, ...]
@@ -83,12 +84,18 @@ class Submission:
         return attrs.evolve(self, recipients=[*self.recipients, *others], is_several=True)
 
     def messages(
-        self, *, new_id: Callable[[], str], api_key: str, now: float, callback_url: str = ""
+        self,
+        *,
+        new_id: Callable[[], str],
+        api_key: str,
+        now: float,
+        callback_url: str = "",
+        trace: Traceparent | None = None,
     ) -> tuple[Sequence[str], Sequence[Message]]:
         """The id of each SMS, and the messages that they become when they are accepted at ``now``.
 
-        One message carries up to MAX_RECIPIENTS; ``api_key`` is the name of the key that it came under, and
-        ``callback_url`` that key's own, for when the client names none.
+        One message carries up to MAX_RECIPIENTS. ``api_key`` is the name of the key that it came under,
+        ``callback_url`` that key's own, for when the client names none, and ``trace`` the one of the request.
         """
         first = max(now, self.send_at or now)
         whole = Message(
@@ -107,6 +114,7 @@ class Submission:
             category=self.category,
             reference=self.reference,
             callback_url=self.callback_url or callback_url,
+            trace=trace,
         )
         if self.is_several:
             ids = [whole.id, *(new_id() for _ in self.recipients[1:])]

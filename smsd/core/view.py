@@ -67,6 +67,7 @@ def facts(message: Message) -> dict[str, Any]:
         "batch": message.batch or None,
         "api_key": message.api_key,
         "callback_url": message.callback_url or None,
+        "traceparent": None if message.trace is None else message.trace.text,
         "held": message.is_held,
         "attempts": message.attempts,
         "accepted_at": moment(message.accepted_at),

@@ -12,6 +12,7 @@ from smsd.core.message import Message
 from smsd.core.quota import Usage
 from smsd.core.series import joined
 from smsd.core.submission import Submission
+from smsd.core.trace import Traceparent
 from smsd.core.turns import Place
 
 #: Keeps messages, all of one API key, under a claim if there is one; see Admission.admit.
@@ -78,14 +79,18 @@ class Intake:
         self._aside = aside
 
     async def accept(
-        self, submissions: Sequence[Submission], api_key: str, idempotency: IdempotencyKey | None = None
+        self,
+        submissions: Sequence[Submission],
+        api_key: str,
+        idempotency: IdempotencyKey | None = None,
+        trace: Traceparent | None = None,
     ) -> Receipt:
         """Keep ``submissions``, all or none, made under the key named ``api_key``; returns when they are durable.
 
-        Raises what ``admit`` raises.
+        ``trace`` is the one that the request is part of. Raises what ``admit`` raises.
         """
         now = self._now()
-        make = partial(self._made, submissions, api_key, now)
+        make = partial(self._made, submissions, api_key, now, trace)
         ids, messages = make() if sum(len(each.recipients) for each in submissions) < MANY else await self._aside(make)
 
         pace = self._pace()
@@ -105,10 +110,13 @@ class Intake:
         return receipt(await self._admit(messages, claim, now))
 
     def _made(
-        self, submissions: Sequence[Submission], api_key: str, now: float
+        self, submissions: Sequence[Submission], api_key: str, now: float, trace: Traceparent | None
     ) -> tuple[tuple[str, ...], Sequence[Message]]:
         url = self._callback_url(api_key)
-        parts = [each.messages(new_id=self._new_id, api_key=api_key, now=now, callback_url=url) for each in submissions]
+        parts = [
+            each.messages(new_id=self._new_id, api_key=api_key, now=now, callback_url=url, trace=trace)
+            for each in submissions
+        ]
         return tuple(chain.from_iterable(some for some, _ in parts)), joined([some for _, some in parts])
 
     def _claim(

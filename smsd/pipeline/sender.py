@@ -18,6 +18,7 @@ from smsd.core.notice import Measure, Notice, Took, of, unmeasured
 from smsd.core.outcome import HeldOff, Throttled, Unanswered
 from smsd.core.policy import Policy
 from smsd.core.settle import begin, expire, settle
+from smsd.core.trace import log_fields
 from smsd.pipeline.lane import Lane
 from smsd.pipeline.together import together
 from smsd.ports import IOutbox, IReporter, Lease
@@ -73,8 +74,9 @@ class Sender:
         send = Deferred.fromCoroutine(self._send(leases))
         # The outermost edge: a fault of ours must not stop the daemon. The message stays as it is on disk, at worst
         # sending, and is asked for at the next start.
-        id = leases[0].message.id
-        _ = send.addErrback(lambda failure: self._log.failure("message {id}: send broke", failure, id=id))
+        first = leases[0].message
+        named = {"id": first.id, **log_fields(first.trace)}
+        _ = send.addErrback(lambda failure: self._log.failure("message {id}: send broke", failure, **named))
         _ = send.addCallback(self._ended)
 
     async def drain(self) -> None:

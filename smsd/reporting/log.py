@@ -10,6 +10,7 @@ from zope.interface import implementer
 from smsd.core.message import What
 from smsd.core.moment import moment
 from smsd.core.notice import Notice
+from smsd.core.trace import log_fields
 from smsd.ports import IReporter
 
 #: What deserves more than "info".
@@ -31,7 +32,7 @@ _READY: Final = "{line}"
 _NUMBER: Final = re.compile(r"\+?[0-9]{7,}")
 _JSON: Final = json.JSONEncoder(default=str)
 #: Fields of an event that go into a JSON line beside its time, level and text.
-_FIELDS: Final = ("notice", "id", "state", "recipient", "attempts", "detail")
+_FIELDS: Final = ("notice", "id", "state", "recipient", "attempts", "detail", "trace_id", "span_id")
 
 
 @implementer(IReporter)
@@ -55,9 +56,11 @@ class LogReporter:
             "recipient": message.recipients[0].masked(),
             "attempts": message.attempts,
             "detail": scrubbed(notice.detail),
+            **log_fields(message.trace),
         }
         text = f"{message.id} {fields['notice']} to {fields['recipient']}, attempt {message.attempts}"
         line = f"{text}: {fields['detail']}" if notice.detail else text
+        line += f" [trace {fields['trace_id']}]" if message.trace is not None else ""
         # Put together here: at 500 messages a second the logger's way of doing it takes a tenth of all the time.
         self._log.emit(level, _READY, line=line, **fields)
 

@@ -25,6 +25,8 @@ _ALLOWED: Final = (
 _WORDS: Final = ("message", "fingerprint", "exception", "tags")
 #: A message's id. It may have five digits in a row, and nothing else is found without it.
 _ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)
+#: The ids of a trace and of a call within it.
+_HEX: Final = re.compile(r"[0-9a-f]{16}|[0-9a-f]{32}", re.ASCII)
 #: Values that name code: no quotations to take out of them.
 _CODE: Final = frozenset({"function", "filename", "abs_path", "context_line", "module", "type"})
 
@@ -96,7 +98,7 @@ class Sentry:
         self._client.capture_event(event)
 
     def _last_look(self, event: Any, hint: Any) -> Any:
-        kept = {name: event[name] for name in _ALLOWED if name in event}
+        kept = {name: event[name] for name in _ALLOWED if name in event} | _trace(event)
         return kept | {name: self._scrubbed(kept[name]) for name in _WORDS if name in kept}
 
     def _scrubbed(self, value: Any, name: str = "") -> Any:
@@ -116,6 +118,13 @@ class Sentry:
         if name in _CODE:
             return unnumbered(without_keys(value, self._keys))
         return scrub(value, self._keys)
+
+
+def _trace(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the contexts the trace alone, and of that what is an id: it may have digits in a row."""
+    given = event.get("contexts", {}).get("trace", {})
+    ids = {name: given[name] for name in ("trace_id", "span_id") if _HEX.fullmatch(str(given.get(name)))}
+    return {"contexts": {"trace": ids}} if len(ids) == 2 else {}
 
 
 @implementer(ILogObserver)

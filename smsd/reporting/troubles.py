@@ -4,7 +4,7 @@ import linecache
 import re
 import sqlite3
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from twisted.internet.error import ConnectError, ConnectionClosed
@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from smsd.core.errors import SmsdError
 from smsd.core.message import What
 from smsd.core.notice import Notice
+from smsd.core.trace import log_fields
 from smsd.reporting.scrub import pattern, scrub, without_text
 
 #: An event of Sentry's, before it is scrubbed for the last time.
@@ -38,7 +39,7 @@ def of_notice(notice: Notice) -> Event:
     tags = {"notice": notice.what.value, "gateway": gateway}
     if message is not None:
         tags |= {"id": message.id, "state": message.state.value, "api_key": message.api_key}
-    return {
+    return _traced(log_fields(None if message is None else message.trace)) | {
         "level": GRAVE[notice.what],
         "timestamp": notice.at,
         "logger": "smsd",
@@ -60,7 +61,7 @@ def of_log(event: dict[str, Any]) -> Event | None:
     values = [_exception(error, list(_frames_of(error))) for error in reversed(chain[1:])]
     values.append(_exception(failure.value, [frame[:3] for frame in failure.frames][-_MAX_FRAMES:]))
     told = event.get("log_format") if "log_failure" in event and "log_legacy" not in event else event.get("why")
-    return {
+    return _traced(event) | {
         "level": "fatal" if getattr(event.get("log_level"), "name", "") == "critical" else "error",
         "timestamp": event.get("log_time") or event.get("time"),
         "logger": str(event.get("log_namespace") or "twisted"),
@@ -72,6 +73,14 @@ def of_log(event: dict[str, Any]) -> Event | None:
 
 def _tags(event: dict[str, Any]) -> dict[str, str]:
     return {name: str(event[name]) for name in ("id", "state") if isinstance(event.get(name), str)}
+
+
+def _traced(fields: Mapping[str, Any]) -> Event:
+    """The beginning of an event that shows in the trace that ``fields`` (of a log event, see log_fields) name."""
+    names = ("trace_id", "span_id")
+    if not all(isinstance(fields.get(name), str) for name in names):
+        return {}
+    return {"contexts": {"trace": {name: fields[name] for name in names}}}
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

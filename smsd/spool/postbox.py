@@ -7,9 +7,10 @@ from smsd.core.address import Msisdn
 from smsd.core.callback import Callback
 from smsd.core.receiver import origin_of
 from smsd.core.report import Inbound
+from smsd.core.trace import Traceparent
 from smsd.spool.dialect import Connection
 
-_FIELDS: Final = "id, url, body, api_key, created_at, attempts, not_before"
+_FIELDS: Final = "id, url, body, api_key, created_at, attempts, not_before, traceparent"
 _HOSTS: Final = """
     WITH RECURSIVE each (host) AS (
         SELECT min(host) FROM callback
@@ -17,7 +18,7 @@ _HOSTS: Final = """
         SELECT (SELECT min(host) FROM callback WHERE host > each.host) FROM each WHERE host IS NOT NULL
     ) SELECT host FROM each WHERE host IS NOT NULL"""
 _DUE: Final = f"SELECT {_FIELDS} FROM callback WHERE host = ? AND not_before <= ? ORDER BY not_before LIMIT ?"
-_ADD: Final = "INSERT INTO callback VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_ADD: Final = f"INSERT INTO callback ({_FIELDS}, host) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _RECEIVE: Final = """
     INSERT INTO inbound (id, originator, recipient, body, received_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
 
@@ -90,11 +91,12 @@ class Postbox:
 
 def _row(callback: Callback) -> tuple[Any, ...]:
     times = (callback.created_at, callback.attempts, callback.not_before)
-    return callback.id, callback.url, callback.body, callback.api_key, *times
+    trace = "" if callback.trace is None else callback.trace.text
+    return callback.id, callback.url, callback.body, callback.api_key, *times, trace
 
 
 def _callback(row: Sequence[Any]) -> Callback:
-    id, url, body, api_key, created_at, attempts, not_before = row
+    id, url, body, api_key, created_at, attempts, not_before, traceparent = row
     return Callback(
         id=id,
         url=url,
@@ -103,4 +105,5 @@ def _callback(row: Sequence[Any]) -> Callback:
         created_at=created_at,
         attempts=attempts,
         not_before=not_before,
+        trace=Traceparent(traceparent) if traceparent else None,
     )

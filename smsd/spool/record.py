@@ -13,6 +13,7 @@ from smsd.core.lifecycle import State
 from smsd.core.message import Category, Event, Message, Priority, What
 from smsd.core.report import Delivery, DeliveryStatus
 from smsd.core.series import Joined, Series
+from smsd.core.trace import Traceparent
 
 #: Version of the stored form. A change of it needs a reader for what was written before.
 FORM: Final = 1
@@ -33,6 +34,7 @@ FIXED: Final = (
     "reference",
     "callback_url",
     "category",
+    "traceparent",
 )
 #: Fields that tell what has become of it, in the order of a row.
 LIFE: Final = (
@@ -138,7 +140,7 @@ def life(message: Message) -> Row:
 def from_row(row: Sequence[Any]) -> Message:
     """The message in ``row``, which holds the values of FIELDS. Raises ValueError if a newer smsd has written it."""
     form, id, recipients, originator, body, coding, segments, api_key, accepted_at, *more = row
-    priority, batch, reference, callback_url, category, valid_until, state, changed_at, *last = more
+    priority, batch, reference, callback_url, category, traceparent, valid_until, state, changed_at, *last = more
     not_before, gateway, attempts, attempted_at, tried_since, bundle, asks_first, sent_at, *rest = last
     provider_id, deliveries, attend_at, is_held, error, history = rest
     if form != FORM:
@@ -158,6 +160,7 @@ def from_row(row: Sequence[Any]) -> Message:
         reference=reference,
         valid_until=valid_until,
         callback_url=callback_url,
+        trace=Traceparent(traceparent) if traceparent else None,
         state=State(state),
         changed_at=changed_at,
         not_before=not_before,
@@ -196,6 +199,7 @@ def _fixed(message: Message) -> Row:
         message.reference,
         message.callback_url,
         "" if message.category is None else message.category.value,
+        "" if message.trace is None else message.trace.text,
     )
 
 

@@ -10,6 +10,7 @@ from smsd.core.callback import Callback
 from smsd.core.errors import LeaseLost
 from smsd.core.lifecycle import State
 from smsd.core.settle import begin, cancel, expire
+from smsd.core.trace import Traceparent
 from tests.messages import ROOM
 
 URL = "https://example.com/hook"
@@ -42,6 +43,17 @@ async def test_what_an_operator_or_a_restart_does_is_owed_as_well(spool, sms, no
     await spool.append([message], ROOM)
     await spool.amend(message.id, lambda each: cancel(each, now))
     assert told(await taken(spool, now)) == ["sms.canceled"]
+
+
+@ensureDeferred
+async def test_a_callback_is_part_of_its_messages_trace(spool, sms, now):
+    trace = Traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    messages = sms(callback_url=URL, trace=trace), sms(callback_url=URL)
+    await spool.append(messages, ROOM)
+    for message in messages:
+        await spool.amend(message.id, lambda each: cancel(each, now))
+    found = await taken(spool, now)
+    assert {each.message_id: each.trace for each in found} == {each.id: each.trace for each in messages}
 
 
 @ensureDeferred

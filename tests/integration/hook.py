@@ -21,6 +21,7 @@ class Call:
     timestamp: str
     signature: str
     raw: bytes
+    trace: str | None = None  #: its traceparent
 
     @property
     def body(self) -> dict[str, Any]:
@@ -68,6 +69,7 @@ class Hook(Resource):
                 timestamp=header("webhook-timestamp"),
                 signature=header("webhook-signature"),
                 raw=request.content.read(),
+                trace=header("traceparent"),
             )
         )
         code = self.answer(self.calls[-1])

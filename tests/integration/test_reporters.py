@@ -18,6 +18,7 @@ from smsd.core.outcome import Refused
 from smsd.core.policy import Policy
 from smsd.core.retry import Backoff
 from smsd.core.settle import begin, settle
+from smsd.core.trace import Traceparent
 from smsd.reporting.fanout import CLOSE_S, Fanout
 from smsd.reporting.names import Known, Snapshot
 from smsd.reporting.outlet import Outlet
@@ -36,9 +37,9 @@ NOTHING = Snapshot(depth={}, oldest_s=0.0, eta_s=0.0, pace_used=0.0, pace_allowe
 POLICY = Policy(backoff=Backoff(base_s=1.0, cap_s=60.0))
 
 
-def dead(reason: str, id: str = ID) -> Notice:
+def dead(reason: str, id: str = ID, trace: Traceparent | None = None) -> Notice:
     """The notice of a message that the provider refused."""
-    message = begin(sms(id=id, body=TEXT), NOW, "messagebird")
+    message = begin(sms(id=id, body=TEXT, trace=trace), NOW, "messagebird")
     return of(settle(message, Refused(reason=reason), NOW + 1, POLICY, 0.5))
 
 
@@ -80,6 +81,18 @@ def test_sentry_gets_a_dead_letter_with_its_id_and_without_number_text_and_key(
     assert (event["release"], event["environment"], event["server_name"]) == ("smsd@1.2.3", "test", "node-1")
     assert event["fingerprint"] == ["smsd", "refused", "messagebird", "answered 400", "(code 9)"]
     assert not ({"user", "request", "breadcrumbs", "extra", "modules", "contexts", "threads"} & set(event))
+
+
+def test_sentry_shows_a_dead_letter_in_the_trace_of_its_client(server: SentryServer, told: Told) -> None:
+    digits = "31633450007316334500073163345000"  # as chance may have it
+    told.fanout.report(dead("the provider answered 400", trace=Traceparent(f"00-{digits}-{digits[:16]}-01")))
+    assert server.event()["contexts"] == {"trace": {"trace_id": digits, "span_id": digits[:16]}}
+
+
+def test_of_a_trace_nothing_but_ids_goes_to_sentry(server: SentryServer, told: Told) -> None:
+    trace = {"trace_id": f"to {NUMBER}", "span_id": "00f067aa0ba902b7", "data": {"number": NUMBER}}
+    told.outlet.put({"message": "all is well", "contexts": {"trace": trace}})
+    assert NUMBER not in server.raw.get(timeout=60).decode()
 
 
 def test_sentry_gets_a_held_gateway_and_nothing_that_is_everyday(server: SentryServer, told: Told) -> None:

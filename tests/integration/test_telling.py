@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import urlencode
@@ -177,3 +178,49 @@ async def test_a_receiver_that_never_answers_holds_up_no_other_at_the_same_addre
     await until(lambda: len(dead.calls) >= 4, "it has all the connections that it may have")
     quick = await server.accepted(callback_url=alive.url)
     await until(lambda: "sms.sent" in alive.told(quick), "the other is told", 5)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_message_stays_in_its_clients_trace_from_the_request_to_the_callback(daemon: Any, hook: Any) -> None:
+    receiver = hook()
+    server = daemon(rate="20", callback_private="yes", callback_urls=f"tester={receiver.url}", log_format="json")
+    await server.start()
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+    async def posted(body: Any, **headers: str) -> str:
+        answer = await (await server.post(body, **headers)).json()
+        id: str = answer["id"] if "id" in answer else answer["ids"][0]
+        return id
+
+    once = "under-a-key"
+    ids = [
+        await posted(SMS, traceparent=trace),
+        await posted([SMS], traceparent=trace),
+        await posted(SMS, traceparent=trace, idempotency_key=once),
+        # Expect is what the short way leaves to twisted.web.
+        await posted(SMS, traceparent=trace, expect="100-continue"),
+    ]
+    assert await posted(SMS, traceparent=trace.replace("4bf", "abc"), idempotency_key=once) == ids[2]
+    others = [
+        await posted(SMS),
+        await posted(SMS, traceparent=trace.upper()),
+        await posted(SMS, traceparent="x" * 9000),
+    ]
+    for id in ids + others:
+        await until(lambda id=id: "sms.sent" in receiver.told(id), "it is told")
+        traced = trace if id in ids else None
+        assert (await server.shown(id))["traceparent"] == traced
+        assert {call.trace for call in receiver.calls if call.body["data"]["id"] == id} == {traced}
+    lines = [json.loads(line) for line in server.output.read_text().splitlines() if line.startswith("{")]
+    logged = {line["id"]: line.get("trace_id") for line in lines if "id" in line}
+    assert logged == dict.fromkeys(ids, "4bf92f3577b34da6a3ce929d0e0e4736") | dict.fromkeys(others)
+
+
+@pytest_twisted.ensureDeferred
+async def test_two_traces_in_one_request_are_as_none(daemon: Any) -> None:
+    server = daemon(rate="20")
+    await server.start()
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    headers = {"X-API-Key": KEY, "Content-Type": "application/json", "traceparent": [trace, trace]}
+    answer = await treq.post(f"{server.url}/sms", headers=headers, json=SMS, persistent=False)
+    assert (await server.shown((await answer.json())["id"]))["traceparent"] is None

@@ -14,11 +14,13 @@ from smsd.core.letter import BadLetter, key, read, write
 from smsd.core.lifecycle import State
 from smsd.core.message import Category, Event, Message, Priority, What
 from smsd.core.report import Delivery, DeliveryStatus
+from smsd.core.trace import Traceparent
 from tests.messages import NOW, message
 
 #: UTC epoch seconds to the microsecond, as a clock gives them.
 MOMENTS = st.integers(0, 4_000_000_000_000_000).map(lambda microseconds: microseconds / 1e6)
 WORDS = st.text(max_size=30)
+TRACE = Traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 NUMBERS = st.from_regex(r"[1-9][0-9]{3,14}", fullmatch=True).map(Msisdn)
 EVENTS = st.builds(Event, at=MOMENTS, state=st.sampled_from(State), what=st.sampled_from(What), detail=WORDS)
 DELIVERIES = st.builds(
@@ -47,6 +49,7 @@ LETTERS = st.builds(
     reference=WORDS,
     valid_until=st.none() | MOMENTS,
     callback_url=WORDS,
+    trace=st.sampled_from([None, TRACE]),
     state=st.sampled_from(State),
     changed_at=MOMENTS,
     gateway=WORDS,
@@ -69,7 +72,7 @@ def test_a_letter_is_read_back_as_it_was_written(letter: Message) -> None:
 
 def test_nothing_that_is_known_of_a_message_is_left_out() -> None:
     written = set(json.loads(write(message())))
-    renamed = {"body": "message", "coding": "datacoding"}
+    renamed = {"body": "message", "coding": "datacoding", "trace": "traceparent"}
     known = {renamed.get(each.name, each.name) for each in attrs.fields(Message)} | {"form"}
     assert written == known - {"bundle", "asks_first"}  # of what is under way or in doubt: a dead one is neither
 

@@ -16,10 +16,12 @@ from smsd.core.outcome import Refused
 from smsd.core.policy import Policy
 from smsd.core.retry import Backoff
 from smsd.core.settle import begin, settle
+from smsd.core.trace import Traceparent, log_fields
 from smsd.reporting.troubles import of_log, of_notice
 from tests.messages import NOW, sms
 
 NUMBER = "31633450007"
+TRACE = Traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 TEXT = "Your appointment is at nine"
 POLICY = Policy(backoff=Backoff(base_s=1.0, cap_s=60.0))
 
@@ -41,6 +43,14 @@ def test_a_dead_letter_has_its_id_and_state_as_tags_and_neither_its_number_nor_i
     }
     assert event["message"] == "refused: the provider answered 400; [text] to [number] is bad (code 9)"
     assert (event["level"], event["timestamp"]) == ("error", NOW + 1)
+
+
+def test_it_shows_in_the_trace_of_the_client() -> None:
+    event = of_notice(dead("the provider answered 400", trace=TRACE))
+    assert event["contexts"] == {"trace": {"trace_id": TRACE.trace_id, "span_id": TRACE.span_id}}
+    assert "contexts" not in of_notice(dead("the provider answered 400"))
+    logged = {"log_failure": Failure(OSError(5, "broke")), **log_fields(TRACE)}
+    assert of_log(logged)["contexts"] == event["contexts"]  # type: ignore[index]
 
 
 def test_one_outage_is_one_issue_and_another_error_is_another() -> None:

@@ -20,7 +20,7 @@ from smsd.core.lifecycle import State
 from smsd.core.message import What
 from smsd.core.query import Query
 from smsd.core.settle import begin
-from smsd.spool import schema
+from smsd.spool import record, schema
 from smsd.spool.search import search_sql
 from smsd.spool.sqlite import SqliteSpool
 from tests.messages import NOW, ROOM, sms
@@ -360,6 +360,23 @@ async def test_an_upgrade_runs_what_is_missing_and_keeps_the_messages(start, pat
     assert query(path, "SELECT id, colour FROM message") == [(message.id, "red")]
     assert query(path, "PRAGMA user_version") == [(len(known) + 1,)]
     assert query(path, "PRAGMA application_id") == [(schema.APPLICATION_ID,)]
+
+
+@ensureDeferred
+async def test_what_was_kept_before_there_were_traces_is_still_there_and_goes_on(start, path):
+    message = sms(callback_url="https://example.com/hook")
+    with closing(schema.connect(path, busy_s=0)) as connection:
+        schema.prepare(connection, schema.migrations()[:2])
+        given = dict(zip((*record.FIELDS, "ready"), record.to_row(message), strict=True))
+        del given["traceparent"]
+        names, places = ", ".join(given), ", ".join("?" * len(given))
+        connection.execute(f"INSERT INTO message ({names}) VALUES ({places})", list(given.values()))
+        owed = ("old-1", "https://example.com/hook", b"{}", "demo", NOW, 0, NOW, "https://example.com")
+        connection.execute("INSERT INTO callback VALUES (?, ?, ?, ?, ?, ?, ?, ?)", owed)
+    spool = start()
+    assert await spool.find(message.id) == message
+    assert [each.id for each in await spool.take_callbacks(NOW, NOW + 60, 9, 9, frozenset())] == ["old-1"]
+    assert (await spool.lease(NOW, 1))[0].message == message
 
 
 @ensureDeferred
