@@ -35,7 +35,8 @@ sandbox: $(VENV)/.run ## start only the sandbox MessageBird, on localhost:5001
 test: $(VENV)/.dev ## run all tests
 	@$(BIN)/pytest -q
 
-test-engines: $(VENV)/.dev ## run the tests that need more than pip brings: promtool
+test-engines: $(VENV)/.dev ## run the tests that need more than pip brings, which .ci/install installs
+	@.ci/install
 	@$(BIN)/pytest -q -m engines
 
 check: $(VENV)/.dev ## format, lint, types, import contract, stale files
