@@ -207,7 +207,8 @@ class Daemon(Service):
         stops = {
             "accepting": self._closing,
             "provider": self._provider_trouble,
-            "spool": self._dispatch.spool_trouble,
+            "spool": self._accepting.trouble,
+            "engine": self._dispatch.spool_trouble,
         }
         return Readiness(
             stops=stops,

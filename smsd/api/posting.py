@@ -46,9 +46,7 @@ class Posting:
         self._defer = defer
         self._body = SmsBody(allow_private=allow_private)
 
-    async def take(
-        self, raw: bytes, api_key: str, key_header: str | None, trace: Traceparent | None = None
-    ) -> Answer:
+    async def take(self, raw: bytes, api_key: str, key_header: str | None, trace: Traceparent | None = None) -> Answer:
         """Accept what ``raw`` asks for, in ``trace``, under the key named ``api_key``; answers once it is durable.
 
         Raises BodyTooLarge, InvalidBody, KeyReused, and whatever Intake.accept raises but Claimed.

@@ -53,7 +53,7 @@ class Readiness:
             usage = shutil.disk_usage(self._folder)
         except OSError as error:
             return f"{self._folder}: {error.strerror}"
-        free = usage.free / usage.total
+        free = usage.free / usage.total if usage.total else 1.0  # some file systems do not tell
         return f"only {free:.1%} of the disk is free" if free < FREE else ""
 
     def _clock(self) -> str:

@@ -2,16 +2,21 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import attrs
 
 from smsd.core.claim import Claim
-from smsd.core.errors import Closing, SpoolFull
+from smsd.core.errors import Closing, SpoolFull, SpoolUnavailable
 from smsd.core.message import Message, What
 from smsd.core.notice import Notice
 from smsd.core.quota import Quota
 from smsd.core.turns import Place
 from smsd.ports import IInbox, IReporter
+
+#: Seconds for which it is told that nothing could be kept. Whoever heeds it sends nothing, so only a new try can show
+#: that it is over.
+TOLD_S: Final = 10.0
 
 
 @attrs.frozen(kw_only=True)
@@ -48,6 +53,12 @@ class Admission:
         self._reporter = reporter
         #: Whether new messages are taken.
         self.is_open = True
+        self._failure = ""
+        self._failed_at = 0.0
+
+    def trouble(self, now: float) -> str:
+        """Why what was last asked for could not be kept, as of ``now``; empty while all is well, or after TOLD_S."""
+        return self._failure if abs(now - self._failed_at) < TOLD_S else ""
 
     async def admit(self, messages: Sequence[Message], claim: Claim | None, now: float) -> Place:
         """Keep ``messages``, all of one API key, all or none; returns when they are durable, with their place in line.
@@ -60,6 +71,9 @@ class Admission:
             place = await self._inbox.append(messages, self._backlog_limit, claim, self._quotas(messages[0].api_key))
         except SpoolFull as full:
             raise self._dropped(full, now) from None
+        except SpoolUnavailable as unavailable:
+            self._failure, self._failed_at = str(unavailable), now
+            raise
         self._accepted(messages[0], len(messages), now)
         return place
 
@@ -69,7 +83,11 @@ class Admission:
         The API keys have no quotas. Raises SpoolUnavailable when nothing can be kept, and Closing.
         """
         self._check_open()
-        answers = await self._inbox.append_each([parcel.messages for parcel in parcels], self._backlog_limit)
+        try:
+            answers = await self._inbox.append_each([parcel.messages for parcel in parcels], self._backlog_limit)
+        except SpoolUnavailable as unavailable:
+            self._failure, self._failed_at = str(unavailable), now
+            raise
         accepted: dict[str, list[Sequence[Message]]] = {}
         for parcel, answer in zip(parcels, answers, strict=True):
             if isinstance(answer, Place):
@@ -83,6 +101,7 @@ class Admission:
             raise Closing
 
     def _accepted(self, first: Message, count: int, now: float) -> None:
+        self._failure = ""
         self._reporter.report(Notice(what=What.ACCEPTED, at=now, message=first, count=count))
         self._wake()
 

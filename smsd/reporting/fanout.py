@@ -54,8 +54,9 @@ class Fanout:
 
     def drops(self) -> dict[str, int]:
         """How many notices each reporter did not get, by its name."""
-        guards = [*self._direct, *(each.guard for each in self._queued)]
-        return {guard.name: guard.drops for guard in guards}
+        return {guard.name: guard.drops for guard in self._direct} | {
+            each.guard.name: each.drops for each in self._queued
+        }
 
     def close(self, within_s: float = CLOSE_S) -> None:
         """Pass on what waits and close every reporter, within ``within_s`` seconds altogether; blocks that long."""

@@ -25,14 +25,16 @@ class Outlet(Generic[_Item]):
         monotonic: Callable[[], float],
         limit: int = LIMIT,
         close: Callable[[float], None] = lambda within_s: None,
+        lost: Callable[[], int] = lambda: 0,
     ) -> None:
         """Give each item to ``take``, with at most ``limit`` of them waiting.
 
-        ``close`` is called in the thread after the last item, with the seconds it may take. ``monotonic`` is in
-        seconds.
+        ``close`` is called in the thread after the last item, with the seconds it may take; ``lost`` says how many
+        items never arrived that ``take`` had taken. ``monotonic`` is in seconds.
         """
-        #: What was lost on the way.
+        #: What was lost on the way to ``take``.
         self.guard = Guard(name, monotonic)
+        self._lost = lost
         self._take = take
         self._close = close
         self._monotonic = monotonic
@@ -40,6 +42,11 @@ class Outlet(Generic[_Item]):
         # A daemon thread: one that hangs must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=f"smsd-{name}", daemon=True)
         self._deadline: float | None = None
+
+    @property
+    def drops(self) -> int:
+        """How many items never got to where they should."""
+        return self.guard.drops + self._lost()
 
     def start(self) -> None:
         """Begin to pass on; what was put before has waited for this."""

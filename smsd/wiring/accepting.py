@@ -51,6 +51,7 @@ class Accepting:
         self._settings = settings
         self._reactor = reactor
         self._pace = pace
+        self._now = now
         self._admission = Admission(
             inbox=inbox,
             pace=pace,
@@ -93,6 +94,10 @@ class Accepting:
     def is_open(self) -> bool:
         """Whether new messages are taken."""
         return self._admission.is_open
+
+    def trouble(self) -> str:
+        """Why nothing could be kept just now; empty while all is well."""
+        return self._admission.trouble(self._now())
 
     def close(self) -> None:
         """Take no new message from here on."""

@@ -110,8 +110,7 @@ class Observing:
             sentry = module.Sentry(dsn.reveal(), release=f"smsd@{release}", node=node, keys=secrets)
         except ValueError as error:
             raise SettingsError(problems=("SENTRY_DSN is no DSN of Sentry's.",)) from error
-        outlet = Outlet("sentry", sentry.take, monotonic=self._reactor.seconds, close=sentry.close)
-        self._outlets.append(outlet)
+        outlet = self._outlet("sentry", sentry)
         observer = module.SentryLog(outlet.put)
         globalLogPublisher.addObserver(observer)
         return observer
@@ -121,7 +120,12 @@ class Observing:
             return None
         module = extra("smsd.reporting.datadog", "datadog", "DD_AGENT_HOST")
         agent = module.Datadog(host=self._settings.datadog_host, port=self._settings.datadog_port, known=known)
-        outlet = Outlet("datadog", agent.take, monotonic=self._reactor.seconds, close=agent.close)
+        return self._outlet("datadog", agent)
+
+    def _outlet(self, name: str, reporter: Any) -> Outlet[Any]:
+        outlet = Outlet(
+            name, reporter.take, monotonic=self._reactor.seconds, close=reporter.close, lost=lambda: reporter.drops
+        )
         self._outlets.append(outlet)
         return outlet
 

@@ -1,3 +1,4 @@
+import resource
 import sqlite3
 from contextlib import closing
 from typing import Any
@@ -90,6 +91,28 @@ async def test_a_spool_that_is_locked_is_503_and_nothing_is_lost(daemon: Any, pr
         return (await server.get("/ready")).code == 200
 
     await until(all_is_well, "/ready tells that it is over")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_disk_that_is_full_is_503_and_ready_tells_of_it_until_there_is_room(
+    daemon: Any, provider: Provider
+) -> None:
+    server = daemon(rate="0.01")
+    await server.start()
+    # What a full disk does to a write, done to this process alone: no file may grow beyond 300,000 octets.
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+
+    async def is_full() -> bool:
+        return (await server.post([SMS] * 500)).code == 503
+
+    await until(is_full, "there is no room")
+    response = await server.get("/ready")
+    checks = (await response.json())["checks"]
+    assert (response.code, checks["accepting"]) == (503, "ok")
+    assert "full" in checks["spool"] or "I/O error" in checks["spool"]
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    await server.accepted()
+    assert (await server.get("/ready")).code == 200
 
 
 @pytest_twisted.ensureDeferred

@@ -1,7 +1,6 @@
 """The daemon with everything that watches it: what it tells, and that nothing of it is ever in the way."""
 
 import json
-import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,5 +149,24 @@ async def test_ready_tells_each_check(daemon: Any, provider: Any) -> None:
     await until(is_held, "it is held")
     told = await (await server.get("/ready")).json()
     assert "incorrect access_key" in told["checks"]["provider"]
-    assert told["checks"]["accepting"] == "ok"
-    assert os.path.exists(server.spool)
+    assert told["checks"]["accepting"] == told["checks"]["engine"] == "ok"
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_sentry_did_not_want_shows_in_ready_and_in_the_metrics(
+    daemon: Any, provider: Any, sentry: SentryServer
+) -> None:
+    provider.script([UNPROCESSABLE])
+    sentry.answer = 500
+    server = daemon(rate="20")
+    server.environment["SENTRY_DSN"] = sentry.dsn
+    await server.start()
+    await server.accepted()
+
+    async def is_told() -> bool:
+        response = await server.get("/ready")
+        words: str = (await response.json())["checks"]["reporters"]
+        return response.code == 200 and words == "sentry did not get 1 notices"
+
+    await until(is_told, "/ready tells of it")
+    assert 'smsd_reporter_drops_total{reporter="sentry"} 1.0' in await (await server.get("/metrics")).text()
