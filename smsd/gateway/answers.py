@@ -10,6 +10,7 @@ from typing import Any, Final, assert_never
 import attrs
 
 from smsd.core.outcome import Accepted, HeldOff, Outcome, Postponed, Refused, Throttled, Unanswered
+from smsd.core.scrub import line
 
 #: Seconds; a longer ``Retry-After`` is cut to this, so that a slip of the provider cannot stall a message for days.
 MAX_RETRY_AFTER_S: Final = 3600.0
@@ -19,10 +20,6 @@ MAX_WORDS: Final = 200
 MAX_ERRORS: Final = 5
 #: The one form of a date that RFC 9110 5.6.7 lets a sender use: ``Sun, 06 Nov 1994 08:49:37 GMT``.
 _HTTP_DATE: Final = r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
-#: A run of this many digits is taken for a phone number: E.164 numbers have at most 15, error codes two.
-_NUMBER: Final = r"[0-9]{7,}"
-#: A hidden word shorter than this would blot out half a sentence, and says nothing by itself.
-_MIN_HIDDEN: Final = 4
 
 
 class Failure(enum.Enum):
@@ -185,16 +182,7 @@ def _errors(items: list[Any]) -> Iterable[ProviderError]:
 
 
 def _sentence(error: ProviderError, hidden: Iterable[str]) -> str:
-    said = scrubbed(error.description, hidden) or "no description"
+    said = line(error.description, MAX_WORDS, hidden) or "no description"
     code = "" if error.code is None else f" (code {error.code})"
-    parameter = f" [{scrubbed(error.parameter, hidden)}]" if error.parameter else ""
+    parameter = f" [{line(error.parameter, MAX_WORDS, hidden)}]" if error.parameter else ""
     return f"{said}{code}{parameter}"
-
-
-def scrubbed(text: str, hidden: Iterable[str]) -> str:
-    """``text`` fit for a log: on one line, not too long, without the ``hidden`` words and without phone numbers."""
-    long = sorted((word for word in hidden if len(word) >= _MIN_HIDDEN), key=len, reverse=True)
-    # One pass, so that a short number cannot break up a long one and leave its ends.
-    text = re.sub("|".join([*map(re.escape, long), _NUMBER]), "***", text)
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(printable.split())[:MAX_WORDS]

@@ -9,7 +9,8 @@ import attrs
 
 from smsd.core.address import Msisdn
 from smsd.core.outcome import Accepted, HeldOff, Outcome, PartlyRefused, Refused, Spared, Throttled, Unanswered
-from smsd.gateway.answers import MAX_ERRORS, Meaning, provider_id, scrubbed
+from smsd.core.scrub import line
+from smsd.gateway.answers import MAX_ERRORS, MAX_WORDS, Meaning, provider_id
 
 #: By the error's ``type``, a closed list: bird.com/docs/errors, and the SDK's ``ErrorBodyType``. The older names first.
 _OF_TYPE: Final[Mapping[str, Meaning]] = {
@@ -136,9 +137,9 @@ def _outcome_of_all(answer: BirdAnswer, meaning: Meaning, reason: str) -> Outcom
 def words(answer: BirdAnswer, hidden: Iterable[str] = ()) -> str:
     """``answer`` in a sentence fit for a log: without the ``hidden`` words and without phone numbers."""
     kind = " ".join(part for part in (answer.name or answer.type, answer.code) if part)
-    said = [scrubbed(f"{answer.message or 'no description'} ({kind})", hidden)] if answer.message or kind else []
-    said += [scrubbed(f"{each.param}: {each.message}", hidden) for each in answer.faults[:MAX_ERRORS]]
-    said += [f"see {scrubbed(answer.doc_url, hidden)}"] if answer.doc_url else []
+    said = [line(f"{answer.message or 'no description'} ({kind})", MAX_WORDS, hidden)] if answer.message or kind else []
+    said += [line(f"{each.param}: {each.message}", MAX_WORDS, hidden) for each in answer.faults[:MAX_ERRORS]]
+    said += [f"see {line(answer.doc_url, MAX_WORDS, hidden)}"] if answer.doc_url else []
     return "; ".join([f"the provider answered {answer.status}", *said])
 
 

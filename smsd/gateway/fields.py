@@ -8,6 +8,7 @@ from typing import Final
 from smsd.core.address import Msisdn
 from smsd.core.errors import InvalidAddress
 from smsd.core.report import BadReport
+from smsd.core.scrub import line
 
 #: Characters of an id or a status; theirs have 32, ours 26. Whatever is longer is not theirs.
 MAX_WORD: Final = 64
@@ -22,8 +23,6 @@ _MOMENT: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]+)?
 #: A country's code of 3 digits and an operator's of 2 or 3, ITU-T E.212.
 _NETWORK: Final = re.compile(r"[0-9]{5,6}", re.ASCII)
 _CODE: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
-#: A run of this many digits is taken for a phone number.
-NUMBER: Final = re.compile(r"[0-9]{7,}", re.ASCII)
 
 
 def optional(params: Mapping[str, object], name: str) -> str:
@@ -86,8 +85,7 @@ def storable(text: str) -> str:
 
 def plain(text: str) -> str:
     """The text fit for a log: on one line, without phone numbers, and not too long."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(NUMBER.sub("***", printable).split())[:MAX_REASON]
+    return line(text, MAX_REASON)
 
 
 def code(text: str) -> int | None:

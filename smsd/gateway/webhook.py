@@ -7,10 +7,10 @@ from messagebird.error import ValidationError
 from messagebird.request_validator import RequestValidator
 
 from smsd.core.report import BadReport, BadSignature, DeliveryStatus, Inbound, Report
+from smsd.core.scrub import hide
 from smsd.gateway.fields import (
     MAX_BODY,
     MAX_WORD,
-    NUMBER,
     code,
     moment,
     msisdn,
@@ -86,4 +86,4 @@ def _status(params: Mapping[str, object]) -> DeliveryStatus:
     try:
         return DeliveryStatus(status)
     except ValueError:
-        raise BadReport(reason=f"its status {NUMBER.sub('***', status)!r} is unknown") from None
+        raise BadReport(reason=f"its status {hide(status)!r} is unknown") from None

@@ -8,6 +8,7 @@ from smsd.core.message import What
 from smsd.core.notice import Notice
 from smsd.reporting.names import COUNTED, DROPS, Known, Measured, Snapshot, labels, timed
 from smsd.reporting.scrub import scrub
+from smsd.reporting.troubles import told
 
 #: The service check of each gateway: critical while the provider takes nothing from us.
 CHECK: Final = "smsd.can_send"
@@ -30,6 +31,11 @@ class Datadog:
             disable_telemetry=True,
             disable_buffering=True,
         )
+
+    @property
+    def drops(self) -> int:
+        """How many datagrams could not be sent. Of those that were, nobody knows whether the agent has them."""
+        return int(self._agent.packets_dropped)
 
     def take(self, item: Notice | Snapshot | Measured) -> None:
         """Send what ``item`` tells. A snapshot should come every ten seconds, which is how often the agent flushes."""
@@ -57,7 +63,7 @@ class Datadog:
         for timing, seconds in timed(notice):
             self._agent.histogram(dotted(timing.full), seconds, tags=_tags(labels(timing.labels, notice.what, place)))
         if notice.what in (What.HELD, What.RELEASED):
-            self._turned(place[1], scrub(notice.detail) or "held" if notice.what is What.HELD else "")
+            self._turned(place[1], scrub(told(notice)) or "held" if notice.what is What.HELD else "")
 
     def _show(self, snapshot: Snapshot) -> None:
         for (state, priority), count in snapshot.depth.items():

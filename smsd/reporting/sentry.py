@@ -10,8 +10,9 @@ from twisted.logger import ILogObserver
 from zope.interface import implementer
 
 from smsd.core.notice import Notice
+from smsd.core.scrub import unnumbered
 from smsd.reporting.outlet import LIMIT
-from smsd.reporting.scrub import scrub, unnumbered, without_keys
+from smsd.reporting.scrub import Keys, scrub
 from smsd.reporting.troubles import GRAVE, Event, of_log, of_notice
 
 #: Seconds for one request; ten thousand dead letters must not wait half a minute each.
@@ -51,7 +52,7 @@ class Sentry:
         The ``environment`` is SENTRY_ENVIRONMENT or ``production`` when it is not given. Raises ValueError for a
         ``dsn`` that is none.
         """
-        self._keys = tuple(keys)
+        self._keys = Keys(keys)
         self._client = sentry_sdk.Client(
             dsn=dsn,
             release=release,
@@ -116,7 +117,7 @@ class Sentry:
         if name == "id" and _ID.fullmatch(value):
             return value
         if name in _CODE:
-            return unnumbered(without_keys(value, self._keys))
+            return unnumbered(self._keys.without(value))
         return scrub(value, self._keys)
 
 

@@ -20,10 +20,13 @@ from smsd.reporting.scrub import pattern, scrub, without_text
 Event = dict[str, Any]
 #: What deserves an event, and how grave it is.
 GRAVE: Final = {What.REFUSED: "error", What.OUT_OF_TRIES: "error", What.HELD: "fatal"}
-#: Errors whose words are about machines. Any other may quote what it could not digest: only its type is told.
-_PLAIN: Final = (SmsdError, OSError, sqlite3.Error, ConnectError, ConnectionClosed)
-#: How ``gateway.answers`` words a status and a code.
-_CODES: Final = re.compile(r"answered \d{3}\b|\(code \d+\)")
+#: Errors whose words are about machines. Any other may quote what it could not digest: only its type is told. Those
+#: of the system's have words of their own in ``strerror``; requests derives from OSError what quotes whole URLs.
+_PLAIN: Final = (SmsdError, sqlite3.Error, ConnectError, ConnectionClosed)
+#: How the gateways word a status and a code; a longer one may be anything.
+_CODES: Final = re.compile(r"answered \d{3}\b|\(code \d{1,4}\)|\bE\d{5}\b", re.ASCII)
+#: How a reason begins that goes on in the provider's words.
+_ANSWERED: Final = re.compile(r"the provider answered \d{3}(?=; )", re.ASCII)
 #: Causes of causes that are told.
 _MAX_CHAIN: Final = 5
 #: Innermost frames that are told.
@@ -33,8 +36,7 @@ _MAX_FRAMES: Final = 50
 def of_notice(notice: Notice) -> Event:
     """The event of a dead letter or of a held gateway; one outage is one issue, however many messages it hits."""
     message = notice.message
-    words = notice.detail if message is None else without_text(notice.detail, message.body)
-    words = scrub(words)
+    words = scrub(told(notice))
     gateway = message.gateway if message is not None else ""
     tags = {"notice": notice.what.value, "gateway": gateway}
     if message is not None:
@@ -44,9 +46,23 @@ def of_notice(notice: Notice) -> Event:
         "timestamp": notice.at,
         "logger": "smsd",
         "message": f"{notice.what.value}: {words}",
-        "fingerprint": ["smsd", notice.what.value, gateway, *(_CODES.findall(words) or [pattern(words)])],
+        "fingerprint": ["smsd", notice.what.value, gateway, *(_CODES.findall(notice.detail) or [pattern(words)])],
         "tags": {name: value for name, value in tags.items() if value},
     }
+
+
+def told(notice: Notice) -> str:
+    """Why ``notice`` came about, before it is scrubbed.
+
+    Of a message, without its text and numbers. Without one, nobody can tell what the provider quotes: of its words only
+    the codes are left.
+    """
+    message = notice.message
+    if message is not None:
+        numbers = [*(each.digits for each in message.recipients), message.originator.text]
+        return without_text(notice.detail, message.body, numbers)
+    status = _ANSWERED.match(notice.detail)
+    return notice.detail if status is None else " ".join([status[0], *_CODES.findall(notice.detail)[1:]])
 
 
 def of_log(event: dict[str, Any]) -> Event | None:
@@ -108,11 +124,11 @@ def _exception(error: Any, frames: list[tuple[str, str, int]]) -> Event:
 
 
 def _words(error: Any) -> str:
-    if not isinstance(error, _PLAIN):
-        return "[left out: it may quote a message]"
+    if isinstance(error, _PLAIN):
+        return scrub(str(error))
     if isinstance(error, OSError) and error.strerror:
         return scrub(error.strerror)  # without the names of files and hosts
-    return scrub(str(error))
+    return "[left out: it may quote a message]"
 
 
 def _frame(function: str, path: str, line: int) -> Event:

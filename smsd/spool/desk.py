@@ -18,6 +18,7 @@ from smsd.core.settle import abandon
 from smsd.core.turns import Place, Turns, place
 from smsd.ports import Lease
 from smsd.spool import record
+from smsd.spool.dialect import first_line
 from smsd.spool.jobs import Amend, Append, Move, Parcel, Recover, Release, Simply, Store, Take
 from smsd.spool.postbox import Postbox
 from smsd.spool.table import Table, change
@@ -87,9 +88,9 @@ class Desk(ABC):
                 # One of them is bad, and nothing of the group is kept. By halves, a bad one costs the rest few commits.
                 half = len(group) // 2
                 return [*self._carry_out(group[:half]), *self._carry_out(group[half:])]
-            return [ValueError(f"the spool cannot hold this: {fault}")]
+            return [ValueError(f"the spool cannot hold this: {first_line(fault)}")]
         except self.trouble as error:
-            return [SpoolUnavailable(reason=str(error)) for _ in group]
+            return [SpoolUnavailable(reason=first_line(error)) for _ in group]
 
     def _commit(self, group: Sequence[Job[Any]]) -> Answers:
         answers: list[Any] = []

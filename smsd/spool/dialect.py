@@ -37,3 +37,8 @@ class Dialect:
     lock: str = ""  #: ends a question for rows that are about to be changed
     skip: str = ""  #: the same, passing over what another node is changing
     unlease: str = ""  #: takes the lease from a message that is being changed
+
+
+def first_line(error: Exception) -> str:
+    """What a driver says of ``error``, fit for a log: PostgreSQL quotes whole rows in the lines below the first."""
+    return str(error).strip().partition("\n")[0]

@@ -22,6 +22,7 @@ from smsd.core.turns import Place, ahead
 from smsd.ports import Lease
 from smsd.spool import record
 from smsd.spool.desk import Desk
+from smsd.spool.dialect import first_line
 from smsd.spool.jobs import Amend, Append, Move, Parcel, Recover, Release, Simply, Store, Take
 from smsd.spool.postbox import Postbox
 from smsd.spool.table import Table, change
@@ -200,7 +201,7 @@ class SqlSpool(ABC):
         try:
             return await self._aside(read, *arguments)
         except self.trouble as error:
-            raise SpoolUnavailable(reason=str(error)) from error
+            raise SpoolUnavailable(reason=first_line(error)) from error
 
     def _aside(self, work: Callable[..., T], *arguments: object) -> "Deferred[T]":
         return deferToThreadPool(self._reactor, self._readers, work, *arguments)

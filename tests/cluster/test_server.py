@@ -103,3 +103,15 @@ def test_the_tables_of_another_program_are_left_alone(database, reactor):
 def test_a_server_that_is_not_there_is_refused_in_words(reactor):
     with pytest.raises(SpoolRefused, match="PostgreSQL: "):
         PostgresSpool("postgresql://127.0.0.1:1/x", reactor=reactor).open()
+
+
+@ensureDeferred
+async def test_what_the_server_quotes_of_a_row_is_told_to_nobody(database, reactor):
+    node = PostgresSpool(database, reactor=reactor)
+    node.open()
+    execute(database, "ALTER TABLE message ADD CONSTRAINT short CHECK (length(body) < 5)")
+    with pytest.raises(ValueError, match="violates check constraint") as refused:
+        await node.append([sms(body="a secret text")], ROOM)
+    assert "secret" not in str(refused.value)
+    assert "31633450007" not in str(refused.value)
+    await node.close()

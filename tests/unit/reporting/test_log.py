@@ -29,11 +29,11 @@ def written(as_json: bool, **changed: Any) -> str:
 def test_a_line_of_json_has_the_trace_in_fields_of_its_own() -> None:
     line = json.loads(written(True, trace=TRACE))
     assert (line["trace_id"], line["span_id"]) == (TRACE.trace_id, TRACE.span_id)
-    assert line["message"].endswith(f": no, [number] [trace {TRACE.trace_id}]")
+    assert line["message"].endswith(f": no, +*** [trace {TRACE.trace_id}]")
 
 
 def test_a_line_of_text_ends_with_the_trace() -> None:
-    assert written(False, trace=TRACE).endswith(f"attempt 0: no, [number] [trace {TRACE.trace_id}]\n")
+    assert written(False, trace=TRACE).endswith(f"attempt 0: no, +*** [trace {TRACE.trace_id}]\n")
 
 
 @pytest.mark.parametrize("as_json", [True, False])

@@ -4,6 +4,7 @@ import gc
 import sqlite3
 from typing import Any
 
+import requests
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger, capturedLogs
 from twisted.python import log
@@ -127,6 +128,26 @@ def test_of_an_error_that_may_quote_a_message_only_the_type_is_told_and_of_the_o
     assert TEXT not in words(RuntimeError(TEXT))
     assert words(SpoolUnavailable(reason=f"'{TEXT}' to +{NUMBER}")) == "The spool cannot be used: [quoted] to [number]."
     assert words(OSError(28, "No space left on device", f"/var/{NUMBER}")) == "No space left on device"
+
+
+def test_what_requests_raises_quotes_whole_urls_and_is_told_by_its_type_alone() -> None:
+    words = f"Max retries exceeded with url: /messages?body={TEXT.replace(' ', '+')}&access_key=live_abcdefgh"
+    event = of_log({"log_failure": Failure(requests.ConnectionError(words)), "log_format": ""})
+    assert event is not None
+    assert event["exception"]["values"][-1]["value"] == "[left out: it may quote a message]"
+
+
+def test_of_a_held_gateway_nothing_is_told_in_the_providers_words() -> None:
+    detail = f"the provider answered 401; wrong key in {TEXT.upper()} (code 2); see {TEXT} (AuthError E01003)"
+    event = of_notice(Notice(what=What.HELD, at=NOW, detail=detail))
+    assert event["message"] == "held: the provider answered 401 (code 2) E01003"
+    assert event["fingerprint"] == ["smsd", "held", "", "answered 401", "(code 2)", "E01003"]
+    ours = Notice(what=What.HELD, at=NOW, detail="no connection to the provider could be made")
+    assert of_notice(ours)["message"] == "held: no connection to the provider could be made"
+
+
+def test_a_code_that_is_no_code_is_not_taken_for_one() -> None:
+    assert NUMBER not in str(of_notice(dead(f"the provider answered 422; no (code {NUMBER})")))
 
 
 def test_a_line_without_a_failure_is_none_of_its_business() -> None:
