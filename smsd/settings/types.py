@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterator
+from contextlib import suppress
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -38,6 +40,22 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._text)
+
+
+def secrets_in(value: object) -> Iterator[str]:
+    """Every secret that ``value`` holds, however deep, and the password within one that is a URL."""
+    kind = type(value)
+    if isinstance(value, Secret):
+        text = value.reveal()
+        yield text
+        with suppress(ValueError):  # a key may look like a URL that is none
+            yield urlsplit(text).password or ""
+    elif attrs.has(kind):
+        for field in attrs.fields(kind):
+            yield from secrets_in(getattr(value, field.name))
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from secrets_in(each)
 
 
 @attrs.frozen(kw_only=True)

@@ -23,6 +23,7 @@ from smsd.reporting.names import Known, Measured, Snapshot
 from smsd.reporting.outlet import Outlet
 from smsd.reporting.prometheus import Prometheus
 from smsd.settings import Settings, SettingsError
+from smsd.settings.types import secrets_in
 from smsd.wiring.extras import extra
 from smsd.wiring.reactor import IDaemonReactor
 
@@ -103,11 +104,9 @@ class Observing:
         if dsn is None:
             return None
         module = extra("smsd.reporting.sentry", "sentry", "SENTRY_DSN")
-        secrets = [key.key.reveal() for key in self._settings.api_keys]
-        secrets += [each.reveal() for each in (self._settings.messagebird_key, self._settings.signing_key) if each]
         node = self._settings.node or platform.node()
         try:
-            sentry = module.Sentry(dsn.reveal(), release=f"smsd@{release}", node=node, keys=secrets)
+            sentry = module.Sentry(dsn.reveal(), release=f"smsd@{release}", node=node, keys=secrets_in(self._settings))
         except ValueError as error:
             raise SettingsError(problems=("SENTRY_DSN is no DSN of Sentry's.",)) from error
         outlet = self._outlet("sentry", sentry)
