@@ -32,8 +32,10 @@ run: $(VENV)/.run ## start the daemon (and, without a provider's key, the sandbo
 sandbox: $(VENV)/.run ## start only the sandbox MessageBird, on localhost:5001
 	@exec $(BIN)/python -m smsd.sandbox
 
+# Most tests wait more than they reckon, so four at a time suit two cores.
 test: $(VENV)/.dev ## run all tests
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q -n 4 --dist worksteal -m 'not engines and not timed'
+	@$(BIN)/pytest -q -m timed
 
 test-engines: $(VENV)/.dev ## run the tests that need more than pip brings, which .ci/install installs
 	@.ci/install

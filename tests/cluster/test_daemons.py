@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_twisted
 
 from tests.integration.daemon import SMS, DaemonProcess, until
+
+pytestmark = pytest.mark.timed
 
 RATE = 20
 

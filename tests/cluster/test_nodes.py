@@ -22,6 +22,8 @@ from tests.integration.provider import Provider
 from tests.messages import ROOM, sms
 from tests.unit.pipeline.world import most_within
 
+pytestmark = pytest.mark.timed
+
 LEASE_S = 3.0
 COUNT = 160
 RATE = 20

@@ -17,6 +17,8 @@ from smsd.spool.postgresql.throttle import BEGIN_S, PostgresThrottle
 from tests.integration.daemon import until
 from tests.unit.pipeline.world import most_within
 
+pytestmark = pytest.mark.timed
+
 
 @pytest_twisted.async_yield_fixture
 async def throttles(database: str, monotonic: Any) -> Any:

@@ -298,6 +298,7 @@ def test_whatever_url_is_taken_there_is_an_answer(scheme: str, host: str, rest: 
 # Receivers that are slow, or too much
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize(
     "script",
     [
@@ -320,6 +321,7 @@ async def test_a_receiver_that_hangs_or_trickles_fails_in_time_and_is_let_go(sta
         await all_lost(receiver, within_s=LINGER_S + 1.0)
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("head", [b"Content-Length: 1000000", b"Transfer-Encoding: chunked", b"X: until it closes"])
 @pytest_twisted.ensureDeferred
 async def test_a_body_that_never_ends_is_left_in_time_and_the_status_counts(start: Start, head: bytes) -> None:
@@ -330,6 +332,7 @@ async def test_a_body_that_never_ends_is_left_in_time_and_the_status_counts(star
     await all_lost(receiver, within_s=LINGER_S + 1.0)
 
 
+@pytest.mark.timed
 @pytest_twisted.ensureDeferred
 async def test_a_huge_body_is_cut_off_and_the_status_counts(start: Start) -> None:
     head = b"HTTP/1.1 500 X\r\nContent-Length: 99999999\r\n\r\n"

@@ -105,6 +105,7 @@ async def test_eight_kills_while_messages_flow(daemon: Any, provider: Provider) 
     assert set(taken(provider).values()) == {1}
 
 
+@pytest.mark.timed
 @pytest_twisted.ensureDeferred
 async def test_a_frozen_process_does_not_break_the_pace_when_it_thaws(daemon: Any, provider: Provider) -> None:
     server = daemon(rate="5")

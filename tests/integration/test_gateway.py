@@ -216,6 +216,7 @@ async def test_whatever_the_provider_does_is_an_outcome_and_is_not_asked_for_twi
 BEGINS_LATE = Behaviour(reply=b"HTTP/1.1 201 Created\r\n", pause_s=TIMEOUT_S * 0.9)
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("behaviour", [faults.SILENT, faults.TRICKLES_HEAD, faults.TRICKLES_BODY, BEGINS_LATE])
 @pytest_twisted.ensureDeferred
 async def test_a_slow_answer_is_waited_for_no_longer_than_the_timeout(

@@ -1,11 +1,14 @@
 from typing import Any
 
+import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred, gatherResults
 
 from tests.integration.daemon import until
 from tests.integration.provider import Provider
 from tests.unit.pipeline.world import most_within
+
+pytestmark = pytest.mark.timed
 
 
 @pytest_twisted.ensureDeferred

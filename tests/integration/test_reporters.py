@@ -159,6 +159,7 @@ def test_no_client_of_ours_becomes_the_sdks_global_one(told: Told) -> None:
     assert not sentry_sdk.get_client().is_active()
 
 
+@pytest.mark.timed
 def test_a_sentry_that_hangs_is_waited_for_at_most_two_seconds_at_the_end(server: SentryServer, told: Told) -> None:
     server.hangs = True
     for _ in range(3):
@@ -169,6 +170,7 @@ def test_a_sentry_that_hangs_is_waited_for_at_most_two_seconds_at_the_end(server
     assert time.monotonic() - began < CLOSE_S + 1.0
 
 
+@pytest.mark.timed
 def test_sentry_by_itself_is_closed_within_the_time_it_is_given(server: SentryServer) -> None:
     server.hangs = True
     sentry = Sentry(server.dsn, release="1")
