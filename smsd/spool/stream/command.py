@@ -17,11 +17,14 @@ from smsd.core.errors import SpoolUnavailable
 from smsd.core.message import Message
 from smsd.core.quota import Quota
 from smsd.core.report import Inbound
+from smsd.core.trace import Traceparent
 from smsd.spool import record
 from smsd.spool.jobs import Append, Parcel
 
 #: Version of the written form. A node that reads a newer one stops, until it is upgraded.
-FORM: Final = 1
+FORM: Final = 2
+#: The first form, in which messages and callbacks had no trace.
+UNTRACED: Final = 1
 #: Octets left for the first line of an entry.
 HEAD: Final = 500
 #: Octets from which a text is compressed: a shard of Kinesis takes a megabyte a second.
@@ -60,6 +63,7 @@ class Entry:
     piece: int  #: from 0
     pieces: int
     text: bytes  #: of the commands, as much as is in this piece
+    form: int = FORM  #: that it is written in
 
 
 def entries(commands: Sequence[Command], *, author: str, number: int, epoch: int, largest: int) -> list[bytes]:
@@ -83,18 +87,30 @@ def read(data: bytes) -> Entry | None:
     except ValueError:
         return None
     match words:
-        case [int(form), str(author), int(number), int(epoch), int(piece), int(pieces)] if form == FORM:
-            return Entry(author=author, number=number, epoch=epoch, piece=piece, pieces=pieces, text=text)
+        case [int(form), str(author), int(number), int(epoch), int(piece), int(pieces)] if UNTRACED <= form <= FORM:
+            return Entry(author=author, number=number, epoch=epoch, piece=piece, pieces=pieces, text=text, form=form)
         case [int(form), str(), *_] if form > FORM:
             raise Newer(form=form)
         case _:
             return None
 
 
-def commands(text: bytes) -> list[Command]:
-    """The commands of a whole ``text``. Raises ValueError, TypeError and zlib.error if it is none of ours."""
+def commands(text: bytes, form: int = FORM) -> list[Command]:
+    """The commands of a whole ``text`` of ``form``, in the words of FORM.
+
+    Raises ValueError, TypeError and zlib.error if it is none of ours.
+    """
     plain = text if text.startswith(b"[") else zlib.decompress(text)
-    return [tuple(each) for each in json.loads(plain)]
+    given = [tuple(each) for each in json.loads(plain)]
+    return [_traced(each) for each in given] if form == UNTRACED else given
+
+
+def _traced(command: Command) -> Command:
+    if command[0] != APPEND:
+        return command
+    verb, parcels, limit = command
+    at = record.FIELDS.index("traceparent")
+    return (verb, [[[[*row[:at], "", *row[at:]] for row in rows], *more] for rows, *more in parcels], limit)
 
 
 def append(job: Append, promises: Sequence[str]) -> Command:
@@ -164,9 +180,10 @@ def callback(callback: Callback, after: Callback | None) -> Command:
 
 def read_callback(words: Sequence[Any]) -> Callback:
     """The callback in the ``words`` of a command."""
-    id, url, body, api_key, created_at, attempts, not_before = words
+    id, url, body, api_key, created_at, attempts, not_before, *more = words
     times = {"created_at": created_at, "attempts": attempts, "not_before": not_before}
-    return Callback(id=id, url=url, body=body.encode("latin-1"), api_key=api_key, **times)
+    trace = Traceparent(more[0]) if any(more) else None
+    return Callback(id=id, url=url, body=body.encode("latin-1"), api_key=api_key, trace=trace, **times)
 
 
 def runs(commands: Sequence[Command]) -> Iterator[tuple[str, list[Command]]]:
@@ -185,4 +202,5 @@ def _callback(callback: Callback) -> list[Any]:
     # Octets as a text of the characters with their numbers.
     body = callback.body.decode("latin-1")
     times = (callback.created_at, callback.attempts, callback.not_before)
-    return [callback.id, callback.url, body, callback.api_key, *times]
+    trace = "" if callback.trace is None else callback.trace.text
+    return [callback.id, callback.url, body, callback.api_key, *times, trace]

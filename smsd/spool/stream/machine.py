@@ -35,7 +35,7 @@ class Machine(SqliteDesk):
         if 0 < entry.epoch == self._lane.epoch and entry.author == self._lane.owner:
             self._lane = Lane(epoch=entry.epoch, owner=entry.author, beat=self._lane.beat + 1)
         try:
-            commands = command.commands(text)
+            commands = command.commands(text, entry.form)
         except (ValueError, TypeError, zlib.error):
             return []  # not ours
         return [answer for verb, run in command.runs(commands) for answer in self._run(verb, run, entry)]
