@@ -1,6 +1,7 @@
 """Several nodes on one log: who sends, and what becomes of who thinks that he does."""
 
 import random
+import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,12 @@ class World:
         self.opened.append(node)
         return node
 
+    async def kill(self, node: StreamSpool) -> None:
+        """End ``node`` without its saying so to anybody."""
+        self.shard.is_cut = True
+        await node.close()
+        self.shard.is_cut = False
+
 
 @pytest_twisted.async_yield_fixture
 async def world(tmp_path: Path, reactor: Any) -> AsyncIterator[World]:
@@ -113,6 +120,37 @@ async def test_a_standby_takes_over_when_the_owner_was_silent_for_a_lease_and_wa
     world.clock.now = LEASE_S + PAUSE_S + 0.2
     assert ids(await standby.lease(NOW, 9)) == [messages[1].id]
     assert (await standby.find(messages[0].id)).state is State.UNCERTAIN
+
+
+@ensureDeferred
+async def test_a_node_that_starts_with_nothing_left_to_read_leaves_the_lane_to_its_owner(world):
+    one = world.node("a.db")
+    owner = world.node("b.db")
+    await owner.append([sms(), sms()], ROOM)
+    [lease] = await owner.lease(NOW, 1)
+    await one.standing()
+    await one.amend(lease.message.id, lambda stored: stored)
+    await one.close()
+    back = world.node("a.db")
+    assert await back.lease(NOW, 9) == []
+    world.clock.now = PAUSE_S + 0.1
+    assert await back.lease(NOW, 9) == []
+    await owner.store(lease, begin(lease.message, NOW, "test"))
+
+
+@ensureDeferred
+async def test_a_sender_that_was_killed_and_is_back_with_its_ledger_need_not_wait_for_its_own_lease(world):
+    owner = world.node("a.db")
+    await owner.append([sms()], ROOM)
+    await owner.lease(NOW, 1)
+    await world.kill(owner)
+    shutil.copy(world.folder / "a.db", world.folder / "copy.db")
+    copied, back = world.node("copy.db"), world.node("a.db")
+    for each in (copied, back):
+        assert await each.lease(NOW, 9) == []
+    world.clock.now = PAUSE_S + 0.1
+    assert await copied.lease(NOW, 9) == []  # for all that it knows the owner is alive
+    assert len(await back.lease(NOW, 9)) == 1
 
 
 @ensureDeferred

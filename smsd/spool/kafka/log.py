@@ -1,6 +1,7 @@
 """Keeps the log in one topic of one partition."""
 
 from collections.abc import Callable, Mapping, Sequence
+from threading import Event
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -11,6 +12,16 @@ from smsd.spool.stream.log import Logged, LogTrouble
 
 #: Entries read at once.
 BATCH: Final = 1000
+#: Seconds until a broker is asked again that does not know yet who leads.
+AGAIN_S: Final = 0.2
+_NOT_YET: Final = frozenset(
+    {
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+    }
+)
 
 
 class KafkaLog:
@@ -42,6 +53,7 @@ class KafkaLog:
             **settings,
             "bootstrap.servers": brokers,
         }
+        self._never = Event()
         self._producer: Producer | None = None
         self._consumer: Consumer | None = None
         self._next = 0  # offset of the entry that is read next
@@ -137,13 +149,18 @@ class KafkaLog:
         return Logged(position=str(offset), data=message.value() or b"")
 
     def _ends(self) -> tuple[int, int]:
-        try:
-            ends = self._reader.get_watermark_offsets(self._partition, timeout=self._patience_s)
-        except KafkaException as error:
-            raise _trouble(error) from error
-        if ends is None:
-            raise LogTrouble(reason="Kafka: no broker answers")
-        return ends
+        for _ in range(round(self._patience_s / AGAIN_S)):
+            try:
+                ends = self._reader.get_watermark_offsets(self._partition, timeout=self._patience_s)
+            except KafkaException as error:
+                if error.args[0].code() not in _NOT_YET:
+                    raise _trouble(error) from error
+                self._never.wait(AGAIN_S)
+            else:
+                if ends is not None:
+                    return ends
+                break
+        raise LogTrouble(reason="Kafka: no broker answers")
 
     def _make_producer(self) -> Producer:
         return Producer(

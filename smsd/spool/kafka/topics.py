@@ -1,6 +1,7 @@
 """Sees to it that the topic is there and keeps what it is given, or says what to do."""
 
 from collections.abc import Mapping
+from threading import Event
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -16,6 +17,8 @@ from smsd.core.errors import SpoolRefused
 
 #: Copies of each entry, where there are as many brokers.
 REPLICAS: Final = 3
+#: Seconds between two looks at whether a new topic is there.
+LOOK_S: Final = 0.1
 #: What lets a topic keep all that it was ever given; the brokers' own defaults forget after a week.
 KEEPING: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 
@@ -28,10 +31,10 @@ def prepare(settings: Mapping[str, Any], topic: str, *, within_s: float) -> str:
     try:
         admin = AdminClient(dict(settings))
         metadata = admin.list_topics(timeout=within_s)
-        if topic in metadata.topics:
-            _check(admin, topic, within_s)
-        else:
+        if topic not in metadata.topics:
             _make(admin, topic, len(metadata.brokers), within_s)
+            _await(admin, topic, within_s)
+        _check(admin, topic, within_s)
         return _identity(admin, topic, within_s)
     except KafkaException as error:
         raise SpoolRefused(reason=f"Kafka: {_words(error)}") from error
@@ -45,12 +48,22 @@ def _make(admin: AdminClient, topic: str, brokers: int, within_s: float) -> None
         admin.create_topics([new], operation_timeout=within_s, request_timeout=within_s)[topic].result(within_s)
     except (KafkaException, TimeoutError) as error:
         if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
-            return _check(admin, topic, within_s)  # another node was faster
+            return  # another node was faster
         words = " ".join(f"--config {name}={value}" for name, value in config.items())
         raise SpoolRefused(
             reason=f"the topic {topic} is missing and cannot be made ({_words(error)}). Make it: kafka-topics.sh"
             f" --create --topic {topic} --partitions 1 --replication-factor {replicas} {words}"
         ) from error
+
+
+def _await(admin: AdminClient, topic: str, within_s: float) -> None:
+    # Brokers learn of a new topic one after the other.
+    never = Event()
+    for _ in range(round(within_s / LOOK_S)):
+        found = admin.list_topics(timeout=within_s).topics.get(topic)
+        if found is not None and found.partitions and all(each.leader >= 0 for each in found.partitions.values()):
+            return
+        never.wait(LOOK_S)
 
 
 def _check(admin: AdminClient, topic: str, within_s: float) -> None:

@@ -31,7 +31,7 @@ from smsd.spool.stream.command import Command
 from smsd.spool.stream.desk import StreamDesk
 from smsd.spool.stream.jobs import Follow, Propose, TakeCallbacks
 from smsd.spool.stream.journal import Journal
-from smsd.spool.stream.ledger import open_ledger
+from smsd.spool.stream.ledger import open_ledger, place_of
 from smsd.spool.stream.log import Log
 from smsd.spool.stream.table import StreamTable
 from smsd.spool.stream.tenure import Tenure
@@ -126,14 +126,16 @@ class StreamSpool(SqlSpool):
         path, writing, journal = open_ledger(undo, self._path, f"{self._name} {identity}", busy_s=BUSY_S)
         self._logger.info("{name}: ledger {path}", name=self._name, path=path)
         self._ledger, postbox = StreamTable(writing), Postbox(writing)
-        self._desk = self._desk_on(self._ledger, postbox, journal)
+        self._desk = self._desk_on(self._ledger, postbox, journal, place_of(path))
         self._desk.catch_up()
         reading = undo.enter_context(closing(schema.connect_to_read(path, busy_s=BUSY_S)))
         self._start(self._desk, (self._ledger, postbox), (SqliteTable(reading, lambda: None), Postbox(reading)))
 
-    def _desk_on(self, table: StreamTable, postbox: Postbox, journal: Journal) -> StreamDesk:
+    def _desk_on(self, table: StreamTable, postbox: Postbox, journal: Journal, place: str) -> StreamDesk:
         author, monotonic = secrets.token_hex(8), self._clock.seconds
-        tenure = Tenure(author, lease_s=self._lease_s, pause_s=self._pause_s, monotonic=monotonic)
+        dead = journal.hand_over(author, place)
+        times = {"lease_s": self._lease_s, "pause_s": self._pause_s}
+        tenure = Tenure(author, journal.lane, dead, monotonic=monotonic, **times)
         return StreamDesk(
             table,
             postbox,

@@ -9,7 +9,8 @@ from smsd.spool.stream.command import Entry
 
 _TABLES: Final = """
     CREATE TABLE IF NOT EXISTS stream (one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL,
-        position TEXT NOT NULL, epoch INTEGER NOT NULL, owner TEXT NOT NULL, beat INTEGER NOT NULL) STRICT;
+        position TEXT NOT NULL, epoch INTEGER NOT NULL, owner TEXT NOT NULL, beat INTEGER NOT NULL,
+        author TEXT NOT NULL, place TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS author (author TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS piece (author TEXT NOT NULL, number INTEGER NOT NULL, piece INTEGER NOT NULL,
         text BLOB NOT NULL, PRIMARY KEY (author, number, piece)) STRICT;"""
@@ -36,10 +37,19 @@ class Journal:
     def prepare(self) -> bool:
         """Make the tables; False if the ledger was made from another log."""
         self._connection.executescript(_TABLES)
-        sql = "INSERT INTO stream VALUES (1, ?, '', 0, '', 0) ON CONFLICT DO NOTHING"
+        sql = "INSERT INTO stream VALUES (1, ?, '', 0, '', 0, '', '') ON CONFLICT DO NOTHING"
         self._connection.execute(sql, (self._name,))
         (name,) = self._connection.execute("SELECT name FROM stream").fetchone()
         return bool(name == self._name)
+
+    def hand_over(self, author: str, place: str) -> str:
+        """Make ``author`` the one who has the ledger, at ``place``; the answer is who had it there before, if anybody.
+
+        Whoever that was is dead: only one at a time holds the file of a place.
+        """
+        before, there = self._connection.execute("SELECT author, place FROM stream").fetchone()
+        self._connection.execute("UPDATE stream SET author = ?, place = ?", (author, place))
+        return str(before) if there == place else ""
 
     @property
     def position(self) -> str:

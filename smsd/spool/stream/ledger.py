@@ -1,5 +1,6 @@
 """Opens this node's copy of what a log says."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -35,6 +36,11 @@ def open_ledger(undo: ExitStack, path: Path, log: str, *, busy_s: float) -> tupl
                 return each, writing, journal
             why = SpoolRefused(reason=f"{each} is the ledger of another stream: name another file in SMSD_LEDGER")
     raise why
+
+
+def place_of(path: Path) -> str:
+    """What no copy of the file ``path`` has in common with it."""
+    return f"{os.uname().nodename} {path.stat().st_dev} {path.stat().st_ino}"
 
 
 def _names(path: Path) -> Iterator[Path]:

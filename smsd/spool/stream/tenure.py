@@ -13,12 +13,16 @@ class Tenure:
     one's has ended, and another ``pause_s`` seconds later it sends.
     """
 
-    def __init__(self, author: str, *, lease_s: float, pause_s: float, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, author: str, lane: Lane, dead: str, *, lease_s: float, pause_s: float, monotonic: Callable[[], float]
+    ) -> None:
+        """``lane`` is as the ledger has it at first; ``dead`` is an author of whom it is known, or empty."""
         self._author = author
+        self._dead = dead
         self._lease_s = lease_s
         self._pause_s = pause_s
         self._monotonic = monotonic
-        self._lane = Lane()
+        self._lane = lane
         self._seen_at = monotonic()
         #: Monotonic seconds until which nobody else can have the lane.
         self.until = 0.0
@@ -47,7 +51,7 @@ class Tenure:
 
     def may_claim(self) -> bool:
         """Whether the lane is free, or its owner has been silent for so long that it knows it has lost it."""
-        is_free = not self._lane.owner
+        is_free = self._lane.owner in ("", self._dead)
         return not self.epoch and (is_free or self._monotonic() >= self._seen_at + self._lease_s)
 
     def look(self, lane: Lane) -> None:
