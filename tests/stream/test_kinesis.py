@@ -14,6 +14,7 @@ from smsd.core.errors import SpoolRefused, SpoolUnavailable
 from smsd.core.lifecycle import State
 from smsd.spool.kinesis.engine import kinesis_spool
 from smsd.spool.stream.engine import StreamSpool
+from tests.integration.daemon import until
 from tests.messages import ROOM, sms
 from tests.stream import kinesis_server
 from tests.stream.kinesis_proxy import Proxy, proxy
@@ -59,6 +60,14 @@ async def node(way: Proxy, stream: str, tmp_path: Path, reactor: Any) -> AsyncIt
         await each.close()
 
 
+async def is_appended(engine: StreamSpool) -> bool:
+    try:
+        await engine.append([sms()], ROOM)
+    except SpoolUnavailable:
+        return False
+    return True
+
+
 async def queued(engine: StreamSpool) -> int:
     return (await engine.standing()).states[State.QUEUED]
 
@@ -72,7 +81,7 @@ async def test_what_a_stream_takes_no_more_is_refused_after_some_tries(node: Any
         await engine.append([sms()], ROOM)
     assert way.refused > 2
     way.refuses = False
-    await engine.append([sms()], ROOM)
+    await until(lambda: is_appended(engine), "it takes messages again")
     assert await queued(engine) == 2
 
 

@@ -14,6 +14,8 @@ from smsd.spool.stream.log import Logged, LogTrouble
 
 #: Seconds until what was refused is put again.
 AGAIN_S: Final = 0.25
+#: Seconds between two reads when nobody waits for what they give.
+LOOK_S: Final = 0.5
 #: Records in a request: 5 MiB are the most that PutRecords takes.
 PUT: Final = 5
 #: Records read at once.
@@ -59,6 +61,7 @@ class KinesisLog:
         self._reads = Reads(monotonic)
         self._arrived: deque[Logged] = deque()
         self._shard, self._after = "", ""
+        self._newest = ""  # the shard that the log ended in when that was last asked
         self._iterator: str | None = None
         self._complete_at = -math.inf  # monotonic seconds; all that was there then was given
 
@@ -95,7 +98,9 @@ class KinesisLog:
     def read(self, within_s: float) -> Sequence[Logged]:
         """See Log."""
         deadline = self._monotonic() + within_s
-        while not self._arrived:
+        # Who only looks leaves the few reads there are to who waits.
+        is_idle = not within_s and self._reads.is_fresh(LOOK_S)
+        while not self._arrived and not is_idle:
             left_s, wait_s = deadline - self._monotonic(), self._reads.wait_s()
             if wait_s > left_s:
                 self._never.wait(max(0.0, left_s))
@@ -110,6 +115,10 @@ class KinesisLog:
 
     def end(self) -> float:
         """See Log."""
+        try:
+            self._newest = shards.newest(shards.listed(self._client, self._stream))
+        except (ClientError, BotoCoreError) as error:
+            raise LogTrouble(reason=f"Kinesis: {error}") from error
         return self._monotonic()
 
     def is_before(self, end: float) -> bool:
@@ -165,11 +174,12 @@ class KinesisLog:
             self._after = each["SequenceNumber"]
             self._arrived.append(Logged(position=f"{self._shard}/{self._after}", data=each["Data"]))
         if self._iterator is None:  # the shard was split or merged
-            child = shards.following(shards.listed(self._client, self._stream), self._shard)
-            if child is not None:
+            every = shards.listed(self._client, self._stream)
+            self._newest = shards.newest(every)
+            if (child := shards.following(every, self._shard)) is not None:
                 self._shard, self._after = child, ""
                 return
-        if not answer.get("MillisBehindLatest") and len(answer["Records"]) < BATCH:
+        if self._shard == self._newest and not answer.get("MillisBehindLatest") and len(answer["Records"]) < BATCH:
             self._complete_at = began_at
 
     def _place(self) -> str:

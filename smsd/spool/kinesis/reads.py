@@ -26,6 +26,10 @@ class Reads:
         free_at = self._latest[0] + SPAN_S if len(self._latest) == READS else 0.0
         return max(0.0, max(free_at, self._not_before) - self._monotonic())
 
+    def is_fresh(self, for_s: float) -> bool:
+        """Whether the latest read was made less than ``for_s`` seconds ago."""
+        return bool(self._latest) and self._monotonic() < self._latest[-1] + for_s
+
     def made(self) -> None:
         """Take note of a read."""
         self._latest.append(self._monotonic())

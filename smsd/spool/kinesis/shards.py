@@ -37,6 +37,14 @@ def following(shards: Sequence[Shard], id: str) -> str | None:
     return next((str(shard["ShardId"]) for shard in shards if id in _parents(shard)), None)
 
 
+def newest(shards: Sequence[Shard]) -> str:
+    """The id of the one of ``shards`` that the log is in now. Raises LogTrouble."""
+    id = oldest(shards)
+    while (child := following(shards, id)) is not None:
+        id = child
+    return id
+
+
 def _parents(shard: Shard) -> set[str]:
     parents = (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))
     return {parent for parent in parents if parent}

@@ -1,0 +1,150 @@
+"""Measures what each engine takes in, and what one message costs in a stream; starts the servers itself.
+
+PYTHONPATH=. .venv/bin/python -m tests.bench.streams [sqlite] [postgresql] [kafka] [kinesis]
+"""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import attrs
+from twisted.internet import reactor as global_reactor
+from twisted.internet.defer import Deferred, gatherResults
+
+from smsd.core.outcome import Accepted
+from smsd.core.retry import Backoff
+from smsd.core.settle import Policy, begin, settle
+from smsd.spool.kafka.engine import kafka_spool
+from smsd.spool.kinesis.engine import kinesis_spool
+from smsd.spool.postgresql.engine import PostgresSpool
+from smsd.spool.sqlite import SqliteSpool
+from tests import postgresql
+from tests.messages import NOW, sms
+from tests.stream import kafka_server, kinesis_server
+
+POLICY = Policy(backoff=Backoff(base_s=1.0, cap_s=1.0))
+ROOM = 10**9
+#: Who posts at once, as many clients do.
+CLIENTS = 200
+MEASURED_S = 8.0
+
+
+@attrs.define
+class Counted:
+    """Octets that went into a log, and in how many entries."""
+
+    octets: int = 0
+    entries: int = 0
+
+    def watch(self, log: Any) -> None:
+        """Count all that ``log`` publishes from now on."""
+        publish = log.publish
+
+        def counting(entries: Any) -> None:
+            self.octets += sum(map(len, entries))
+            self.entries += len(entries)
+            publish(entries)
+
+        log.publish = counting
+
+
+def engine(name: str, folder: str, undo: ExitStack) -> Any:
+    """The engine ``name``, with a server of its own."""
+    reactor: Any = global_reactor
+    if name == "sqlite":
+        return SqliteSpool(f"{folder}/spool.db", reactor=reactor)
+    if name == "postgresql":
+        server = undo.enter_context(postgresql.server())
+        return PostgresSpool(server.database(), reactor=reactor)
+    if name == "kafka":
+        broker = undo.enter_context(kafka_server.broker())
+        return kafka_spool(broker.address, "sms", ledger=f"{folder}/ledger.db", reactor=reactor, pause_s=0.1)
+    os.environ |= kinesis_server.settings(undo.enter_context(kinesis_server.server()))
+    return kinesis_spool("sms", ledger=f"{folder}/ledger.db", reactor=reactor, create=True, pause_s=0.1)
+
+
+async def posted(spool: Any, clients: int) -> Iterator[float]:
+    """How long each append of one message took, ``clients`` at once for MEASURED_S seconds."""
+    took: list[float] = []
+    end = time.perf_counter() + MEASURED_S
+
+    async def client() -> None:
+        while (began := time.perf_counter()) < end:
+            await spool.append([sms()], ROOM)
+            took.append(time.perf_counter() - began)
+
+    await gatherResults([Deferred.fromCoroutine(client()) for _ in range(clients)])
+    return iter(sorted(took))
+
+
+async def sent(spool: Any, count: int) -> None:
+    """Send ``count`` messages, twenty at once, as a sender does."""
+    while count > 0:
+        leases = await spool.lease(NOW, 20)
+        begun = [spool.store(each, begin(each.message, NOW, "bench")) for each in leases]
+        outcome = Accepted(provider_id="p" * 32)
+        done = [
+            spool.store(each, settle(each.message, outcome, NOW, POLICY, 0.0))
+            for each in await gatherResults(map(Deferred.fromCoroutine, begun))
+        ]
+        await gatherResults(map(Deferred.fromCoroutine, done))
+        count -= len(leases)
+
+
+async def measure(name: str) -> None:
+    """Print what ``name`` does."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as undo:
+        spool = engine(name, folder, undo)
+        spool.open()
+        for clients in (1, CLIENTS):
+            took = list(await posted(spool, clients))
+            quantiles = [1000 * took[int(part * (len(took) - 1))] for part in (0.5, 0.99)]
+            print(
+                f"{name:11} {clients:4} at once {len(took) / MEASURED_S:8.0f} a second"
+                f"   median {quantiles[0]:6.1f} ms   p99 {quantiles[1]:6.1f} ms",
+                flush=True,
+            )
+        if name in ("kafka", "kinesis"):
+            await weigh(name, spool)
+        await spool.close()
+
+
+async def weigh(name: str, spool: Any) -> None:
+    """Print how many octets of the log a message costs."""
+    counted = Counted()
+    counted.watch(spool._log)
+    for one_by_one, many in ((1, "alone"), (100, "with 99 others")):
+        counted.octets = counted.entries = 0
+        for _ in range(5):
+            appends = [Deferred.fromCoroutine(spool.append([sms()], ROOM)) for _ in range(one_by_one)]
+            await gatherResults(appends)
+        print(f"{name:11} accepted {many:15} {counted.octets / 5 / one_by_one:6.0f} octets a message", flush=True)
+    counted.octets = counted.entries = 0
+    await sent(spool, 200)
+    print(f"{name:11} sent, twenty at once     {counted.octets / 200:6.0f} octets a message", flush=True)
+
+
+async def main(names: list[str]) -> None:
+    """Measure each of ``names``."""
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {Path('/proc/version').read_text().split()[2]}")
+    for name in names:
+        await measure(name)
+
+
+def begin_measuring() -> None:
+    """Measure what the command line names, or all."""
+    measuring = Deferred.fromCoroutine(main(sys.argv[1:] or ["sqlite", "postgresql", "kafka", "kinesis"]))
+    measuring.addErrback(lambda failure: failure.printTraceback())
+    measuring.addBoth(lambda _: clock.stop())
+
+
+if __name__ == "__main__":
+    clock: Any = global_reactor
+    clock.seconds = time.monotonic
+    clock.callWhenRunning(begin_measuring)
+    clock.run()
