@@ -4,6 +4,7 @@ PYTHONPATH=. .venv/bin/python -m tests.bench.streams [sqlite] [postgresql] [kafk
 """
 
 import os
+import secrets
 import sys
 import tempfile
 import time
@@ -16,6 +17,8 @@ import attrs
 from twisted.internet import reactor as global_reactor
 from twisted.internet.defer import Deferred, gatherResults
 
+from smsd.core.address import Msisdn
+from smsd.core.message import Message
 from smsd.core.outcome import Accepted
 from smsd.core.retry import Backoff
 from smsd.core.settle import Policy, begin, settle
@@ -68,6 +71,12 @@ def engine(name: str, folder: str, undo: ExitStack) -> Any:
     return kinesis_spool("sms", ledger=f"{folder}/ledger.db", reactor=reactor, create=True, pause_s=0.1)
 
 
+def unlike() -> Message:
+    """A message unlike all others: what is alike would be compressed to nothing."""
+    body = f"{secrets.token_hex(3)} is your code for order {secrets.token_hex(8)}. It is good for ten minutes."
+    return sms(body=body, recipients=(Msisdn(str(31600000000 + secrets.randbelow(10**8))),))
+
+
 async def posted(spool: Any, clients: int) -> Iterator[float]:
     """How long each append of one message took, ``clients`` at once for MEASURED_S seconds."""
     took: list[float] = []
@@ -75,7 +84,7 @@ async def posted(spool: Any, clients: int) -> Iterator[float]:
 
     async def client() -> None:
         while (began := time.perf_counter()) < end:
-            await spool.append([sms()], ROOM)
+            await spool.append([unlike()], ROOM)
             took.append(time.perf_counter() - began)
 
     await gatherResults([Deferred.fromCoroutine(client()) for _ in range(clients)])
@@ -87,9 +96,8 @@ async def sent(spool: Any, count: int) -> None:
     while count > 0:
         leases = await spool.lease(NOW, 20)
         begun = [spool.store(each, begin(each.message, NOW, "bench")) for each in leases]
-        outcome = Accepted(provider_id="p" * 32)
         done = [
-            spool.store(each, settle(each.message, outcome, NOW, POLICY, 0.0))
+            spool.store(each, settle(each.message, Accepted(provider_id=secrets.token_hex(16)), NOW, POLICY, 0.0))
             for each in await gatherResults(map(Deferred.fromCoroutine, begun))
         ]
         await gatherResults(map(Deferred.fromCoroutine, done))
@@ -121,7 +129,7 @@ async def weigh(name: str, spool: Any) -> None:
     for one_by_one, many in ((1, "alone"), (100, "with 99 others")):
         counted.octets = counted.entries = 0
         for _ in range(5):
-            appends = [Deferred.fromCoroutine(spool.append([sms()], ROOM)) for _ in range(one_by_one)]
+            appends = [Deferred.fromCoroutine(spool.append([unlike()], ROOM)) for _ in range(one_by_one)]
             await gatherResults(appends)
         print(f"{name:11} accepted {many:15} {counted.octets / 5 / one_by_one:6.0f} octets a message", flush=True)
     counted.octets = counted.entries = 0
