@@ -1,4 +1,4 @@
-"""What all tests share: one PostgreSQL server, and how Hypothesis judges."""
+"""What all tests share: one server of each kind, and how Hypothesis judges."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,6 +7,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import postgresql
+from tests.stream import kafka_server, kinesis_server
+from tests.stream.kafka_server import Broker
 
 # How fast a machine is that others use as well is none of the properties that are tested.
 settings.register_profile("smsd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,6 +25,20 @@ def server() -> Iterator[postgresql.Server]:
 def database(server: postgresql.Server) -> str:
     """The URL of an empty database."""
     return server.database()
+
+
+@pytest.fixture(scope="session")
+def kinesis() -> Iterator[str]:
+    """The URL of one server for all."""
+    with kinesis_server.server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """One real broker for all."""
+    with kafka_server.broker() as broker:
+        yield broker
 
 
 @pytest.fixture

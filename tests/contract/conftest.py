@@ -1,6 +1,6 @@
 """Every engine, opened, for one suite."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from smsd.spool.sqlite import SqliteSpool
 from smsd.spool.stream.engine import StreamSpool
 from tests import messages
 from tests.messages import NOW
-from tests.stream import kafka_server, kinesis_server
+from tests.stream import kinesis_server
 from tests.stream.kafka_server import Broker
 from tests.stream.memorylog import MemoryLog, Shard
 
@@ -69,20 +69,6 @@ def _on_kinesis(request: Any, folder: Path, reactor: Any) -> StreamSpool:
     for name, value in kinesis_server.settings(request.getfixturevalue("kinesis")).items():
         environment.setenv(name, value)
     return kinesis_spool(f"smsd{next(_TOPICS)}", ledger=str(folder / "ledger.db"), reactor=reactor, create=True)
-
-
-@pytest.fixture(scope="session")
-def kinesis() -> Iterator[str]:
-    """The URL of one server for all."""
-    with kinesis_server.server() as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def broker() -> Iterator[Broker]:
-    """One real broker for all."""
-    with kafka_server.broker() as broker:
-        yield broker
 
 
 @pytest.fixture

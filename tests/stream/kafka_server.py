@@ -15,6 +15,8 @@ from typing import Final
 import attrs
 
 VERSION: Final = "4.4.0"
+USER: Final = "smsd"
+PASSWORD: Final = "hush"
 _POM: Final = f"""
 <project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
   <groupId>smsd</groupId><artifactId>kafka</artifactId><version>1</version>
@@ -42,13 +44,18 @@ class Broker:
     """One broker, which can be killed and started again with all that it had."""
 
     folder: Path
-    ports: tuple[int, int]
+    ports: tuple[int, int, int]
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
     def address(self) -> str:
         """``HOST:PORT``."""
         return f"127.0.0.1:{self.ports[0]}"
+
+    @property
+    def guarded(self) -> str:
+        """The ``HOST:PORT`` at which it wants the name USER and the password PASSWORD (SASL, PLAIN)."""
+        return f"127.0.0.1:{self.ports[2]}"
 
     def start(self) -> None:
         """Start it; returns when it can be connected to."""
@@ -72,14 +79,18 @@ class Broker:
 
     def format(self) -> None:
         """Write its settings, and make its folder one of a new cluster."""
-        client, control = self.ports
+        client, control, guarded = self.ports
+        login = "org.apache.kafka.common.security.plain.PlainLoginModule"
         (self.folder / "server.properties").write_text(
             f"""
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{control}
-listeners=PLAINTEXT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{control}
-advertised.listeners=PLAINTEXT://127.0.0.1:{client}
+listeners=PLAINTEXT://127.0.0.1:{client},SASL_PLAINTEXT://127.0.0.1:{guarded},CONTROLLER://127.0.0.1:{control}
+advertised.listeners=PLAINTEXT://127.0.0.1:{client},SASL_PLAINTEXT://127.0.0.1:{guarded}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_plaintext.plain.sasl.jaas.config={login} required user_{USER}="{PASSWORD}";
 controller.listener.names=CONTROLLER
 log.dirs={self.folder}/data
 offsets.topic.replication.factor=1
@@ -100,11 +111,11 @@ auto.create.topics.enable=false
         return ["java", *_HEAP, "-cp", f"{jars()}/*", *words]
 
 
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
+def _free_ports() -> tuple[int, int, int]:
+    with socket.socket() as one, socket.socket() as other, socket.socket() as third:
+        for each in (one, other, third):
+            each.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1], third.getsockname()[1]
 
 
 @contextmanager

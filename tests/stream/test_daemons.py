@@ -1,5 +1,6 @@
 """Whole daemons on one stream, and the provider counts: one is killed and comes back, or the broker is."""
 
+import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -13,7 +14,9 @@ import pytest
 import pytest_twisted
 import treq
 from pytest_twisted import ensureDeferred
+from twisted.internet.task import deferLater
 
+from smsd.spool.stream.engine import LEASE_S
 from tests.integration.daemon import KEY, SMS, DaemonProcess, until
 from tests.integration.hook import Hook
 from tests.integration.provider import UNPROCESSABLE, Provider
@@ -49,6 +52,11 @@ class Cluster:
         await node.start()
         return node
 
+    def signal(self, node: DaemonProcess, number: int) -> None:
+        """Send ``node`` a signal."""
+        assert node.process is not None
+        node.process.send_signal(number)
+
     def sent_since(self, moment: float) -> list[float]:
         """When requests arrived after ``moment``, in monotonic seconds."""
         return [each.at_monotonic for each in self.provider.posts() if each.at_monotonic > moment]
@@ -75,12 +83,6 @@ class Cluster:
         gap_s = max(after - before for before, after in pairwise(arrivals))
         a_second = len(arrivals) / (arrivals[-1] - arrivals[0])
         print(f"{len(arrivals)} requests, {a_second:.1f} a second, longest gap {gap_s:.1f} s")
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[Broker]:
-    with kafka_server.broker() as broker:
-        yield broker
 
 
 @pytest_twisted.async_yield_fixture
@@ -136,6 +138,23 @@ async def test_when_the_sender_is_killed_another_follows_within_ten_seconds_and_
     for node in (sender, standby):
         assert (await node.shown(ids[0]))["state"] == "sent"
         assert await node.terminate() == 0
+
+
+@ensureDeferred
+async def test_a_sender_that_was_stopped_for_longer_than_its_lease_sends_nothing_more(
+    cluster: Cluster, broker: Broker, reactor: Any
+) -> None:
+    cluster.environment = on_kafka(broker, "stopped")
+    nodes = [await cluster.node(), await cluster.node()]
+    ids = await accepted(nodes, COUNT)
+    await until(lambda: len(cluster.provider.stored) > 40, "some are sent")
+    too_long_s = LEASE_S + 3.0
+    for stopped, stop_s in ((0, 0.3), (0, 1.0), (0, too_long_s), (1, 0.5), (1, too_long_s)):
+        cluster.signal(nodes[stopped], signal.SIGSTOP)
+        await deferLater(reactor, stop_s)
+        cluster.signal(nodes[stopped], signal.SIGCONT)
+        await deferLater(reactor, 0.5)
+    await cluster.holds(ids, nodes[0])
 
 
 @ensureDeferred

@@ -1,6 +1,6 @@
 """What smsd asks of a topic, and says when it is not so."""
 
-from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -9,21 +9,18 @@ from pytest_twisted import ensureDeferred
 
 from smsd.core.errors import SpoolRefused, SpoolUnavailable
 from smsd.core.lifecycle import State
+from smsd.core.notice import unmeasured
+from smsd.settings import load
 from smsd.spool.kafka.engine import kafka_spool
 from smsd.spool.kafka.topics import KEEPING
 from smsd.spool.stream.engine import StreamSpool
+from smsd.wiring.engines import engine_for
 from tests.integration.daemon import until
 from tests.messages import ROOM, sms
 from tests.stream import kafka_server
-from tests.stream.kafka_server import Broker
+from tests.stream.kafka_server import PASSWORD, USER, Broker
 
 pytestmark = pytest.mark.engines
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[Broker]:
-    with kafka_server.broker() as broker:
-        yield broker
 
 
 def make(broker: Broker, topic: str, **config: str) -> None:
@@ -51,6 +48,22 @@ def test_a_compacted_topic_is_refused(broker: Broker, tmp_path: Any, reactor: An
     make(broker, "compacted", cleanup_policy="compact")
     with pytest.raises(SpoolRefused, match=r"the topic compacted has cleanup\.policy=compact"):
         kafka_spool(broker.address, "compacted", ledger=str(tmp_path / "l"), reactor=reactor).open()
+
+
+def test_what_librdkafka_is_told_opens_a_guarded_door(broker: Broker, tmp_path: Any, reactor: Any) -> None:
+    for password, does_open in ((PASSWORD, True), ("wrong", False)):
+        told = {
+            "kafka_security_protocol": "SASL_PLAINTEXT",
+            "kafka_sasl_mechanisms": "PLAIN",
+            "kafka_sasl_username": USER,
+            "kafka_sasl_password": password,
+            "spool": f"kafka://{broker.guarded}/guarded",
+        }
+        environ = {f"SMSD_{name.upper()}": value for name, value in told.items()}
+        settings = load(environ | {"SMSD_LEDGER": str(tmp_path / "l")}, {}, None)
+        engine = engine_for(settings, reactor, unmeasured)
+        with nullcontext() if does_open else pytest.raises(SpoolRefused, match="Kafka: "):
+            engine.open()
 
 
 def test_a_setting_that_librdkafka_does_not_know_is_named(broker: Broker, tmp_path: Any, reactor: Any) -> None:

@@ -22,16 +22,10 @@ from tests.stream.kinesis_proxy import Proxy, proxy
 pytestmark = pytest.mark.engines
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with kinesis_server.server() as url:
-        yield url
-
-
 @pytest.fixture
-def way(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+def way(kinesis: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """What stands between the nodes of this test and the server."""
-    with proxy(server) as way:
+    with proxy(kinesis) as way:
         for name, value in kinesis_server.settings(way.url).items():
             monkeypatch.setenv(name, value)
         yield way
