@@ -20,6 +20,7 @@ class Proxy(ThreadingHTTPServer):
     def __init__(self, target: str) -> None:
         super().__init__(("127.0.0.1", 0), _Request)
         self.target = urlsplit(target).netloc
+        self.is_cut = False  #: whether nothing gets through and nobody is told
         self.refuses = False  #: whether PutRecords is refused as a whole
         self.refuses_once = 0  #: of how many requests yet the first record is refused, and only that
         self.refused = 0  #: how many requests it has refused, wholly or in part
@@ -36,6 +37,9 @@ class _Request(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.server.is_cut:
+            self.close_connection = True
+            return
         is_put = self.headers["X-Amz-Target"].endswith(".PutRecords")
         if is_put and self.server.refuses:
             self.server.refused += 1
