@@ -8,6 +8,7 @@ import click
 from smsd.cli.completion import completion
 from smsd.cli.configuration import config
 from smsd.cli.connection import Connection
+from smsd.cli.keys import keys
 from smsd.cli.letters import archive
 from smsd.cli.messages import cancel, list_messages, replay, show
 from smsd.cli.outage import held
@@ -33,5 +34,19 @@ def smsctl(context: click.Context, url: str) -> None:
     context.obj = Connection(url, os.environ.get("SMSD_API_KEY"))
 
 
-for command in (send, list_messages, show, cancel, replay, held, tail, status, config, archive, spool, completion):
+for command in (
+    send,
+    list_messages,
+    show,
+    cancel,
+    replay,
+    held,
+    keys,
+    tail,
+    status,
+    config,
+    archive,
+    spool,
+    completion,
+):
     smsctl.add_command(command)

@@ -66,7 +66,11 @@ class Desk:
 
     def _note(self, message: Any) -> None:
         # The browser says so itself when a page answers 4xx; which ones do is tested over HTTP.
-        if message.type in ("error", "warning") and "net::ERR_" not in message.text and "Failed to load" not in message.text:
+        if (
+            message.type in ("error", "warning")
+            and "net::ERR_" not in message.text
+            and "Failed to load" not in message.text
+        ):
             self._complaints.append(message.text)
 
     def _check(self, request: Any) -> None:

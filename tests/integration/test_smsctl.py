@@ -302,3 +302,26 @@ async def _are(ctl: Smsctl, state: str, count: int) -> bool:
 
 async def _letters(ctl: Smsctl, archive: str, count: int) -> bool:
     return len(await ctl.json("archive", "list", SMSD_ARCHIVE=archive)) == count
+
+
+@pytest_twisted.ensureDeferred
+async def test_keys_are_made_listed_and_revoked(daemon: Any, smsctl: Any) -> None:
+    server: DaemonProcess = daemon(**SLOW)
+    await server.start()
+    ctl = smsctl(server)
+    code, out, err = await ctl("keys", "make", "shop", "--role", "send")
+    assert (code, "not shown again" in err) == (0, True)
+    shop = smsctl(server, key=out.strip())
+    assert (await shop(*ONE))[0] == 0
+    code, _, err = await shop("list")
+    assert (code, err) == (1, "smsctl: This key lacks the role 'read'\n")
+    code, out, _ = await ctl("keys")
+    [line] = [line for line in out.splitlines() if line.startswith("shop")]
+    assert "send" in line
+    assert out.strip() not in shop.environment["SMSD_API_KEY"]
+    told = {key["name"]: key for key in await ctl.json("keys")}
+    assert told["shop"]["last_used_at"] is not None
+    assert (await ctl("keys", "make", "shop", "--role", "read"))[0] == 1
+    assert (await ctl("keys", "make", "desk", "--role", "king"))[0] == 2
+    assert (await ctl("keys", "revoke", "shop", "--yes"))[0] == 0
+    assert (await shop(*ONE))[0] == 1
