@@ -20,6 +20,15 @@ PASSING_ON = (
     "os.execv(sys.argv[2], sys.argv[2:])"
 )
 
+#: What is no module, and has to come along: folders of the package, and what in them.
+SHIPPED = (
+    ("spool/sql", "*.sql"),
+    ("spool/postgresql/sql", "*.sql"),
+    ("api/schema", "*.json"),
+    ("api/dashboard/templates", "*.html"),
+    ("api/dashboard/static", "*"),
+)
+
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -70,7 +79,7 @@ def test_an_installed_wheel_has_all_that_the_daemon_and_smsctl_need(installed: P
     made = "from smsd.api.manual import Manual; print(len(Manual().document))"
     assert int(_run(python, "-c", made, cwd=tmp_path)) > 10_000
     site = next((installed.parent / "lib").glob("python*/site-packages"))
-    for folder, kind in (("spool/sql", "*.sql"), ("spool/postgresql/sql", "*.sql"), ("api/schema", "*.json")):
+    for folder, kind in SHIPPED:
         assert _names(site / "smsd" / folder, kind) == _names(ROOT / "smsd" / folder, kind)
 
 
