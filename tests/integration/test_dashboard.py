@@ -222,3 +222,33 @@ async def test_a_test_message_is_measured_and_sent(daemon: Any) -> None:
     shown = await server.shown(there.rpartition("/")[2])
     assert (shown["message"], shown["priority"], shown["api_key"]) == ("a\nb", "high", "tester")
     assert "The test message is queued." in (await visitor.get(there)).words
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_held_since_an_outage_goes_or_expires_after_a_question(daemon: Any, provider: Provider) -> None:
+    server = daemon(rate="0.2", stale="0.3")
+    await server.start()
+    ids = [await server.accepted(reference=str(n)) for n in range(4)]
+    await until(lambda: provider.stored, "one is sent")
+    await server.kill()
+    server.environment["SMSD_RATE"] = "50"
+    await server.start()  # which takes longer than that
+    visitor = await inside(server)
+
+    async def is_told() -> bool:
+        return "Held since an outage: 3 wait for your word" in (await visitor.get("/")).words
+
+    await until(is_told, "the page says that three are held")
+    assert ids[1] in (await visitor.get("/dashboard/messages?held=yes")).source
+    page = await visitor.get("/dashboard/do/held")
+    newest = (await server.shown(ids[3]))["accepted_at"]
+    assert "5 minutes" in page.words
+    asked = f"/dashboard/do/send-held?newer_than={newest}"
+    words = (await visitor.get(asked)).words
+    assert "Send 1 held message?" in words
+    assert "The older ones expire" in words
+    assert "1 go, and 2 expired." in (await visitor.confirm(asked)).words
+    await in_state(server, ids[3], "sent")
+    assert [(await server.shown(id))["state"] for id in ids[1:3]] == ["expired", "expired"]
+    assert "Nothing is held." in (await visitor.get("/dashboard/do/held")).words
+    assert (await visitor.get("/dashboard/do/burn")).code == 404

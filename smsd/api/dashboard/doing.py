@@ -30,7 +30,7 @@ class Doing:
         """What may be done with what is held since an outage."""
         session = self._entrance.session(request, Role.OPERATE)
         expire = await self._deeds.ask("expire-held", {})
-        return self._frame.page(request, session, "held", none=expire.is_empty, since=self._deeds.choices())
+        return self._frame.page(request, session, "held", is_empty=expire.is_empty, since=self._deeds.choices())
 
     @app.route("/test", methods=["GET"])
     def ask_test(self, request: IRequest) -> bytes:

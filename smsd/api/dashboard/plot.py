@@ -10,6 +10,8 @@ from smsd.api.dashboard.history import Span
 #: Units of the picture; CSS says how large it is on the screen.
 WIDTH: Final = 600
 HEIGHT: Final = 120
+#: A bar is at least so high: one that died among thousands is seen.
+LEAST: Final = 4
 
 
 @attrs.frozen(kw_only=True)
@@ -33,7 +35,7 @@ class Plot:
         return cls(
             accepted=_line([span.accepted for span in spans], first, top, step),
             sent=_line([span.sent for span in spans], first, top, step),
-            dead=[(round(n * step, 1), _high(span.dead, top)) for n, span in enumerate(spans) if span.dead],
+            dead=[(round(n * step, 1), max(LEAST, _high(span.dead, top))) for n, span in enumerate(spans) if span.dead],
             bar=round(step, 1),
             top=top,
             total=sum(spans, Span()),
