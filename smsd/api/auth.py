@@ -89,6 +89,10 @@ class Gate:
         self._keyring.note_use(holder.name)
         return holder
 
+    def note_use(self, name: str) -> None:
+        """The key called ``name`` is being used, by a process that knows it."""
+        self._keyring.note_use(name)
+
     def _was_wrong(self, host: str) -> None:
         self._guesses.was_wrong(host)
         if not self._guesses.is_quiet:

@@ -79,7 +79,9 @@ class Accepting:
         )
         #: What answers ``POST /sms``.
         self.door = Door(sender=gate.sender, posting=self.posting, monotonic=reactor.seconds, measure=measure)
-        self._desk = Desk(admission=self._admission, door=self.door, pace=pace, now=now, measure=measure)
+        self._desk = Desk(
+            admission=self._admission, door=self.door, pace=pace, now=now, measure=measure, note_use=gate.note_use
+        )
         number = _a_core_each() if settings.workers is None else settings.workers
         self._workers = Workers(number=number, hire=self._hire, clock=reactor)
 

@@ -28,13 +28,18 @@ class Desk:
         pace: Callable[[], float],
         now: Callable[[], float],
         measure: Measure,
+        note_use: Callable[[str], None],
     ) -> None:
-        """``pace`` says how many requests a second the provider is given; ``now`` is UTC epoch seconds."""
+        """``pace`` says how many requests a second the provider is given; ``now`` is UTC epoch seconds.
+
+        ``note_use`` is told the names of the API keys that are used.
+        """
         self._admission = admission
         self._door = door
         self._pace = pace
         self._now = now
         self._measure = measure
+        self._note_use = note_use
 
     def take(self, calls: Sequence[Call], send: Callable[[Call], None]) -> None:
         """Carry out ``calls``; their answers go to ``send`` when they are there."""
@@ -55,6 +60,8 @@ class Desk:
             _ = Deferred.fromCoroutine(self._keep(keeps, send)).addErrback(self._refuse, keeps, send)
 
     async def _keep(self, keeps: Sequence[Call], send: Callable[[Call], None]) -> None:
+        for api_key in {api_key for _, api_key, _ in keeps}:
+            self._note_use(api_key)
         parcels = [Parcel(api_key=api_key, messages=record.Rows(rows)) for _, api_key, rows in keeps]
         answers = await self._admission.admit_each(parcels, self._now())
         kept: list[tuple[int, int, int]] = []

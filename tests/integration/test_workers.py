@@ -201,3 +201,23 @@ async def test_every_request_is_answered_as_ever_on_a_connection_that_was_passed
 
     with Client(server.port) as client:
         await deferToThread(talk, client)
+
+
+@ensureDeferred
+async def test_the_last_use_of_a_key_is_known_though_an_accept_process_saw_it(daemon: Any) -> None:
+    server = daemon(**SLOW)
+    server.environment["SMSD_API_KEYS"] += ",watcher=another-key"
+    await server.start()
+
+    def last_use() -> str:
+        with Client(server.port) as client:
+            _, told = client.ask("GET", "/keys", X_API_Key="another-key")
+        [tester] = [key for key in told["keys"] if key["name"] == "tester"]
+        return str(tester["last_used_at"])
+
+    await busy(server)
+    with Crowd(server.port) as crowd:
+        await until(lambda: len(crowd.ids) > 100, "100 are accepted")
+        first = await deferToThread(last_use)
+        # The daemon itself asks for a key's use once a minute.
+        await until(lambda: deferToThread(lambda: last_use() > first), "a later use is told", within_s=30)
