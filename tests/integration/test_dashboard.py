@@ -252,3 +252,37 @@ async def test_what_is_held_since_an_outage_goes_or_expires_after_a_question(dae
     assert [(await server.shown(id))["state"] for id in ids[1:3]] == ["expired", "expired"]
     assert "Nothing is held." in (await visitor.get("/dashboard/do/held")).words
     assert (await visitor.get("/dashboard/do/burn")).code == 404
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_role_shows_and_does_what_it_is_for_and_ends_with_its_key(daemon: Any) -> None:
+    server = daemon(**SLOW)
+    await server.start()
+    id = await server.accepted(send_at="2027-06-01T00:00:00Z", originator="31699999999")
+    reader, operator, sender = [Visitor(server.url) for _ in range(3)]
+    for visitor, role in ((reader, "read"), (operator, "operate"), (sender, "send")):
+        response = await treq.post(
+            server.url + "/keys",
+            json={"name": role, "roles": [role]},
+            headers={"X-API-Key": KEY},
+            persistent=False,
+            reactor=reactor,
+        )
+        code = (await visitor.sign_in((await response.json())["key"])).code
+        assert code == (403 if role == "send" else 303)
+    for path in ("/", "/dashboard/messages", f"/dashboard/messages/{id}"):
+        page = await reader.get(path)
+        assert ("31633450007" in page.words, "31…07" in page.words) == (True, False), path
+        page = await operator.get(path)
+        assert ("31633450007" in page.source, "31…07" in page.words) == (False, True), path
+        assert "31699999999" not in page.source
+    assert "This is a test message." not in (await operator.get(f"/dashboard/messages/{id}")).source
+    csrf = (await reader.get("/")).hidden["csrf"]
+    assert (await reader.get(f"/dashboard/do/cancel?id={id}")).code == 403
+    assert (await reader.post("/dashboard/do/cancel", id=id, csrf=csrf)).code == 403
+    assert (await operator.get("/dashboard/do/test")).code == 403
+    csrf = (await operator.get("/")).hidden["csrf"]
+    assert (await operator.post("/dashboard/do/segments", message="x", csrf=csrf)).code == 403
+    assert "1 message canceled." in (await operator.confirm(f"/dashboard/do/cancel?id={id}")).words
+    await treq.delete(server.url + "/keys/read", headers={"X-API-Key": KEY}, persistent=False, reactor=reactor)
+    assert "Sign in" in (await reader.get("/")).words
