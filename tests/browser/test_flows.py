@@ -56,6 +56,19 @@ def test_what_somebody_reads_by_keyboard_stays_in_focus_while_figures_change(des
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Message {id}")
 
 
+def test_what_somebody_has_marked_to_copy_stays_until_it_is_not_marked_any_more(desk: Any) -> None:
+    at: Desk = desk(SLOW)
+    id = at.post()
+    at.sign_in()
+    page = at.live()
+    page.get_by_role("link", name=f"Message {id}").select_text()
+    other = at.post()
+    expect(tile(page, "In line")).to_have_text("2")
+    expect(page.get_by_role("link", name=f"Message {other}")).to_have_count(0)
+    page.evaluate("getSelection().removeAllRanges()")
+    expect(page.get_by_role("link", name=f"Message {other}")).to_be_visible()
+
+
 def test_a_message_is_found_by_its_number_and_canceled(desk: Any) -> None:
     at: Desk = desk(SLOW)
     at.post()

@@ -14,19 +14,36 @@ function localTimes(root) {
   }
 }
 
-// What somebody is about to press or read by keyboard is not taken from under them.
+// What somebody is about to press, reads by keyboard or has marked to copy is not taken from under them.
+const later = new Map();
+const nameOf = (element) => element.getAttribute("href") ?? element.getAttribute("aria-label");
+
+function isMarked(part) {
+  const marked = getSelection();
+  return !marked.isCollapsed && part.contains(marked.anchorNode);
+}
+
 function swap(id, html) {
   const part = document.getElementById(id);
-  const focused = document.activeElement;
-  const inside = part.contains(focused) && focused.getAttribute("href");
+  later.delete(id);
+  if (isMarked(part)) {
+    later.set(id, html);
+    return;
+  }
+  const focused = part.contains(document.activeElement) && nameOf(document.activeElement);
   const scrolled = [...part.querySelectorAll(".scroll")].map((each) => each.scrollLeft);
   part.innerHTML = html;
   localTimes(part);
   part.querySelectorAll(".scroll").forEach((each, n) => (each.scrollLeft = scrolled[n] || 0));
-  if (inside) {
-    [...part.querySelectorAll("a[href]")].find((each) => each.getAttribute("href") === inside)?.focus();
+  if (focused) {
+    const again = [...part.querySelectorAll("a[href], [tabindex]")].find((each) => nameOf(each) === focused);
+    again?.focus({ preventScroll: true });
   }
 }
+
+document.addEventListener("selectionchange", () => {
+  for (const [id, html] of [...later]) swap(id, html);
+});
 
 // Numbers change each second; aloud is told only what changes for a person.
 let meaning = null;
