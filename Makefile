@@ -3,7 +3,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help ensure run sandbox test test-engines check format docs clean
+.PHONY: help ensure run sandbox test test-engines bench bench-peers bench-smoke check format docs clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,15 @@ test: $(VENV)/.dev ## run all tests
 test-engines: $(VENV)/.dev ## run the tests that need more than pip brings, which .ci/install installs
 	@.ci/install
 	@$(BIN)/pytest -q -m engines
+
+bench: $(VENV)/.dev ## measure how fast it is, and write docs/performance.md; some five minutes, best on a quiet machine
+	@$(BIN)/python -m tests.bench
+
+bench-peers: $(VENV)/.dev ## the same beside Kannel and Jasmin, which .ci/install peers brings
+	@$(BIN)/python -m tests.bench.peers
+
+bench-smoke: $(VENV)/.dev ## only see that every benchmark runs
+	@$(BIN)/python -m tests.bench --smoke
 
 check: $(VENV)/.dev ## format, lint, types, import contract, stale files
 	@$(BIN)/ruff format --check .

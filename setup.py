@@ -74,6 +74,7 @@ setup(
             "pytest>=8.3",
             "pytest-twisted>=1.14",
             "pytest-xdist>=3.6",
+            "py-spy>=0.4",
             "ruff>=0.8",
             "schemathesis>=4.20,<5",
             "setuptools>=68",

@@ -1,14 +1,18 @@
 """Posts as fast as a server answers, over a few kept connections, and notes how long each answer took."""
 
+import itertools
+import math
 import selectors
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
 import attrs
 
+#: Where a request goes: host and port.
+Address = tuple[str, int]
 _LENGTH: Final = b"content-length:"
 
 
@@ -31,12 +35,37 @@ class Load:
         return self.latencies_s[min(len(self.latencies_s) - 1, int(part * len(self.latencies_s)))]
 
 
-def post_for(url: str, body: bytes, *, connections: int, for_s: float, headers: str = "", wanted: int = 200) -> Load:
-    """POST ``body`` to ``url`` (http://HOST:PORT/PATH) over ``connections`` for ``for_s`` seconds."""
+def post_for(
+    url: str,
+    body: bytes | Sequence[bytes],
+    *,
+    connections: int,
+    for_s: float = math.inf,
+    most: float = math.inf,
+    headers: str = "",
+    wanted: int = 200,
+) -> Load:
+    """POST ``body`` to ``url`` (http://HOST:PORT/PATH) over ``connections`` for ``for_s`` seconds or ``most`` times.
+
+    Of several bodies each has its turn. ``headers`` are whole lines, with their ends.
+    """
     at = urlsplit(url)
     lines = f"POST {at.path} HTTP/1.1\r\nHost: {at.netloc}\r\nContent-Type: application/json\r\n{headers}"
-    request = f"{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
-    return _drive(lambda: request, (at.hostname or "", at.port or 80), connections, for_s, wanted)
+    bodies = [body] if isinstance(body, bytes) else body
+    requests = [f"{lines}Content-Length: {len(each)}\r\n\r\n".encode() + each for each in bodies]
+    return _drive(requests, _address(url), connections, for_s, most, wanted)
+
+
+def get_for(url: str, *, connections: int, for_s: float, wanted: int = 200) -> Load:
+    """GET ``url`` over ``connections`` for ``for_s`` seconds."""
+    at = urlsplit(url)
+    request = f"GET {at.path}?{at.query} HTTP/1.1\r\nHost: {at.netloc}\r\n\r\n".encode()
+    return _drive([request], _address(url), connections, for_s, math.inf, wanted)
+
+
+def _address(url: str) -> Address:
+    at = urlsplit(url)
+    return at.hostname or "", at.port or 80
 
 
 @attrs.define(eq=False)
@@ -46,7 +75,10 @@ class _Connection:
     received: bytearray = attrs.Factory(bytearray)
 
 
-def _drive(request: Callable[[], bytes], address: tuple[str, int], connections: int, for_s: float, wanted: int) -> Load:
+def _drive(
+    requests: Sequence[bytes], address: Address, connections: int, for_s: float, most: float, wanted: int
+) -> Load:
+    turns = itertools.cycle(requests)
     selector = selectors.EpollSelector()
     for _ in range(connections):
         connected = socket.create_connection(address)
@@ -58,10 +90,11 @@ def _drive(request: Callable[[], bytes], address: tuple[str, int], connections: 
     clock = time.perf_counter
     start = clock()
     end = start + for_s
-    busy = 0
+    busy = sent = 0
     for key in list(selector.get_map().values()):
-        _send(key.data, request(), clock())
+        _send(key.data, next(turns), clock())
         busy += 1
+        sent += 1
     while busy:
         for key, _ in selector.select(5):
             connection: _Connection = key.data
@@ -77,8 +110,9 @@ def _drive(request: Callable[[], bytes], address: tuple[str, int], connections: 
             else:
                 refused += 1
             connection.received.clear()
-            if now < end:
-                _send(connection, request(), now)
+            if now < end and sent < most:
+                _send(connection, next(turns), now)
+                sent += 1
             else:
                 busy -= 1
     took = clock() - start

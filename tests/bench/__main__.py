@@ -1,0 +1,60 @@
+"""Measures smsd beside a bare Klein route, and writes table, plot and flame graph into docs.
+
+python -m tests.bench [--smoke] [--docs FOLDER]
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.bench import page, servers
+from tests.bench.accept import accept
+from tests.bench.backlog import backlog
+from tests.bench.bulk import bulk
+from tests.bench.dispatch import dispatch
+from tests.bench.figures import Figure, table
+from tests.bench.flame import flame
+from tests.bench.idle import idle
+from tests.bench.plot import plot
+from tests.bench.sizes import FULL, SMOKE, Sizes
+from tests.integration.daemon import ROOT
+
+TITLE = "smsd, as a ratio to what stands beside it"
+
+
+def measure(folder: Path, sizes: Sizes, drawn: Path) -> Iterator[list[Figure]]:
+    """Every part in turn; the flame graph goes to ``drawn``."""
+    with servers.bare() as bare:
+        with servers.smsd(folder / "idle") as smsd:
+            yield idle(bare, smsd, sizes)
+            yield accept(bare, smsd, sizes)
+            flame(smsd, drawn, sizes.round_s)
+        with servers.smsd(folder / "bulk") as smsd:
+            yield bulk(bare, smsd, sizes)
+        yield dispatch(bare, folder / "dispatch", sizes)
+    yield backlog(folder / "backlog", sizes)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--smoke", action="store_true", help="only see that everything runs, and write nothing")
+    options.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the page is")
+    given = options.parse_args()
+    figures: list[Figure] = []
+    with TemporaryDirectory() as made:
+        drawn = Path(made, "accept.svg") if given.smoke else given.docs / "accept.svg"
+        for part in measure(Path(made), SMOKE if given.smoke else FULL, drawn):
+            figures += part
+            print(table(part), flush=True)
+        assert drawn.stat().st_size < 300_000, drawn.stat().st_size
+    drawing = plot(TITLE, figures)
+    if not given.smoke:
+        given.docs.joinpath("performance.svg").write_text(drawing)
+        text = f"{page.machine()}\n{table(figures)}\n![{TITLE}](performance.svg)\n"
+        page.write(given.docs / "performance.md", "bench", text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""How many single SMS are accepted, each durable, beside a bare Klein route."""
+
+import json
+from collections.abc import Callable
+from typing import Final
+
+from tests.bench.figures import Figure, at_least_the_ratio, at_most
+from tests.bench.load import Load, post_for
+from tests.bench.rounds import Round, measured
+from tests.bench.servers import Server
+from tests.bench.sizes import Sizes
+
+CONNECTIONS: Final = 64
+SMS: Final = {"recipient": 31633450007, "originator": "MB", "message": "This is a test message."}
+BODY: Final = json.dumps(SMS).encode()
+
+
+def load(for_s: float) -> Callable[[Server], Load]:
+    """Single SMS for ``for_s`` seconds."""
+    return lambda server: post_for(server.sms, BODY, connections=CONNECTIONS, for_s=for_s, headers=server.headers)
+
+
+def accept(bare: Server, smsd: Server, sizes: Sizes) -> list[Figure]:
+    """Alternated rounds."""
+    load(sizes.warm_s)(smsd)  # its accept processes come while many requests do
+    beside, rounds = [], []
+    for _ in range(sizes.rounds):
+        beside.append(measured(bare, load(sizes.round_s)))
+        rounds.append(measured(smsd, load(sizes.round_s)))
+    return [
+        at_least_the_ratio(_figure("accepts", "/s", lambda each: each.rate, rounds, beside), 2.0),
+        at_most(_figure("the answer's p99", "ms", lambda each: each.p99_ms, rounds, beside), 15),
+        _figure("CPU of all its processes for an accept", "µs", lambda each: each.cpu_us, rounds, beside),
+    ]
+
+
+def _figure(what: str, unit: str, of: Callable[[Round], float], rounds: list[Round], beside: list[Round]) -> Figure:
+    return Figure(
+        what=f"accept: {what}",
+        unit=unit,
+        rounds=[of(each) for each in rounds],
+        against="bare Klein",
+        beside=[of(each) for each in beside],
+    )
