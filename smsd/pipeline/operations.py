@@ -25,7 +25,7 @@ class Operations:
     ) -> None:
         """``wake`` is called when a message is queued again."""
         self._ledger = ledger
-        self._now = now
+        self.now = now  #: the clock that its deeds go by
         self._wake = wake
         self._reporter = reporter
 
@@ -60,7 +60,7 @@ class Operations:
     async def send_held(self, since: float) -> int:
         """Let every held message that was accepted since ``since`` (UTC epoch seconds) go; answers how many."""
         count = 0
-        while (step := await self._ledger.unhold(since, self._now(), MAX_PAGE)) > 0:
+        while (step := await self._ledger.unhold(since, self.now(), MAX_PAGE)) > 0:
             count += step
         self._wake()
         return count
@@ -110,7 +110,7 @@ class Operations:
         return await self._amend(id, expire_held)
 
     async def _amend(self, id: str, step: Callable[[Message, float], Message]) -> Message:
-        after = await self._ledger.amend(id, lambda message: step(message, self._now()))
+        after = await self._ledger.amend(id, lambda message: step(message, self.now()))
         self._reporter.report(of(after))
         return after
 

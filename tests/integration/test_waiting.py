@@ -95,6 +95,9 @@ async def test_what_should_have_gone_before_a_long_outage_waits_for_a_word(daemo
     assert all(each["held"] and each["state"] == "queued" for each in listed["sms"])
     newer_than = listed["sms"][0]["accepted_at"]
     assert await held(server, {"action": "wait"}) == (400, (await held(server, {"action": "wait"}))[1])
+    for odd in ("2126-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "2026-11-24", 0, True, None):
+        assert (await held(server, {"action": "send", "newer_than": odd}))[0] == 400
+    assert (await held(server, {"action": "expire", "newer_than": newer_than}))[0] == 400
     code, answer = await held(server, {"action": "send", "newer_than": newer_than})
     assert (code, answer["sent"], answer["expired"]) == (200, 1, 2)
     await until(lambda: len(provider.stored) == 3, "the word is followed")
