@@ -7,6 +7,7 @@ from typing import Any, Final, assert_never
 
 import attrs
 
+from smsd.core.lifecycle import TRANSITIONS
 from smsd.core.message import Message
 from smsd.core.moment import moment
 from smsd.core.report import Inbound
@@ -59,10 +60,18 @@ class Failed:
 Answered = Delivered | Gone | Failed
 
 
-def owed(was: Message, after: Message) -> Callback | None:
-    """The callback for the step from ``was`` to ``after``; None if it changes no state, or nobody asked."""
+def owed(was: Message, after: Message) -> tuple[Callback, ...]:
+    """The callbacks for the step from ``was`` to ``after``, one a change of state; none if nobody asked."""
     if not after.callback_url or was.state is after.state:
-        return None
+        return ()
+    if after.state in TRANSITIONS[was.state]:
+        return (_told(after),)
+    # Two at once: a final report on a message that was in doubt shows first of all that the provider has it.
+    between = attrs.evolve(after, state=after.history[-2].state, deliveries=was.deliveries, error="")
+    return _told(between), _told(after)
+
+
+def _told(after: Message) -> Callback:
     state, at = after.state.value, after.changed_at
     return Callback(
         # The same if the step is taken again, as an engine that rebuilds itself does.

@@ -204,8 +204,7 @@ class Desk(ABC):
         self._owe(steps)
 
     def _owe(self, steps: Sequence[tuple[Message, Message]]) -> None:
-        callbacks = [callback for was, after in steps if (callback := owed(was, after)) is not None]
-        self._postbox.add(callbacks)
+        self._postbox.add([callback for was, after in steps for callback in owed(was, after)])
 
     def _take(self, job: Take) -> None:
         with self._transaction() as draft:

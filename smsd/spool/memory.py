@@ -20,7 +20,6 @@ from smsd.core.standing import Standing
 from smsd.core.turns import AGEING_S, Place, Turns, ahead, place
 from smsd.ports import IEngine, Lease
 from smsd.spool.memorypost import Postbox
-from smsd.spool.record import is_ready
 
 #: Messages that may wait, as in the queue this began with.
 LIMIT: Final = 100
@@ -151,16 +150,16 @@ class MemorySpool:
         """How much there is, without the forgotten. Raises SpoolUnavailable once it is closed."""
         self._check_ready()
         everything = [*self._open.values(), *self._closed.values()]
-        waiting = [each for each in everything if each.state is State.QUEUED]
-        ready = [each for each in waiting if is_ready(each)]
+        queued = [each for each in everything if each.state is State.QUEUED]
+        in_line = self._waiting()
         firsts = {
-            priority: min(each.in_line_since for each in ready if each.priority is priority)
-            for priority in {each.priority for each in ready}
+            priority: min(each.in_line_since for each in in_line if each.priority is priority)
+            for priority in {each.priority for each in in_line}
         }
         return Standing(
             depth=Counter((each.state, each.priority) for each in everything),
-            in_line=Counter((each.priority, each.api_key) for each in ready),
-            recipients=sum(len(each.recipients) for each in waiting),
+            in_line=self._in_line(),
+            recipients=sum(len(each.recipients) for each in queued),
             firsts=firsts,
         )
 
@@ -270,7 +269,7 @@ class MemorySpool:
 
     def _replace(self, was: Message, after: Message) -> None:
         self._put(after)
-        if (callback := owed(was, after)) is not None:
+        for callback in owed(was, after):
             self._post.add(callback)
 
     def _forget(self, message: Message) -> None:

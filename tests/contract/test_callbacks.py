@@ -9,7 +9,8 @@ from pytest_twisted import ensureDeferred
 from smsd.core.callback import Callback
 from smsd.core.errors import LeaseLost
 from smsd.core.lifecycle import State
-from smsd.core.settle import begin, cancel, expire
+from smsd.core.report import DeliveryStatus, Report
+from smsd.core.settle import begin, cancel, expire, reported
 from smsd.core.trace import Traceparent
 from tests.messages import ROOM
 
@@ -20,8 +21,12 @@ async def taken(spool, now, limit=99, without=frozenset()):
     return await spool.take_callbacks(now, now + 60, limit, 5, without)
 
 
+def body(callback):
+    return json.loads(callback.body)
+
+
 def told(callbacks):
-    return [json.loads(callback.body)["type"] for callback in callbacks]
+    return [body(callback)["type"] for callback in callbacks]
 
 
 @ensureDeferred
@@ -54,6 +59,22 @@ async def test_a_callback_is_part_of_its_messages_trace(spool, sms, now):
         await spool.amend(message.id, lambda each: cancel(each, now))
     found = await taken(spool, now)
     assert {each.message_id: each.trace for each in found} == {each.id: each.trace for each in messages}
+
+
+@ensureDeferred
+async def test_a_final_report_on_what_was_in_doubt_tells_of_both_changes(spool, sms, now):
+    doubted = sms(callback_url=URL, state=State.UNCERTAIN, attempts=1, attempted_at=now, error="no answer")
+    await spool.append([doubted], ROOM)
+    [number] = doubted.recipients
+    report = Report(
+        reference=doubted.id, recipient=number, status=DeliveryStatus.DELIVERED, at=now + 1, provider_id="p1"
+    )
+    await spool.amend(doubted.id, lambda each: reported(each, report, now + 2))
+    bodies = {each["type"]: each["data"] for each in map(body, await taken(spool, now + 2))}
+    assert bodies.keys() == {"sms.sent", "sms.delivered"}
+    sent, delivered = bodies["sms.sent"], bodies["sms.delivered"]
+    assert (sent["state"], sent["provider_id"], sent["deliveries"], sent["error"]) == ("sent", "p1", [], None)
+    assert (delivered["state"], [each["status"] for each in delivered["deliveries"]]) == ("delivered", ["delivered"])
 
 
 @ensureDeferred

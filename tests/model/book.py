@@ -177,7 +177,7 @@ class Book:
         if after.state is State.SENDING:
             assert after.changed_at >= was.not_before
             assert after.valid_until is None or after.changed_at < after.valid_until
-        self.duties.moved(after)
+        self.duties.moved(after, new)
 
 
 def _of_key(messages: list[Message], like: Message) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from smsd.core.callback import Callback
+from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.moment import moment
 
@@ -29,10 +30,10 @@ class Duties:
     def __init__(self) -> None:
         self.open: dict[Change, Duty] = {}
 
-    def moved(self, message: Message) -> None:
-        """The state of ``message`` has changed."""
-        if message.callback_url:
-            change = (message.id, message.state.value, moment(message.changed_at))
+    def moved(self, message: Message, states: Sequence[State]) -> None:
+        """``message`` has come into ``states``, one after the other."""
+        for state in states if message.callback_url else ():
+            change = (message.id, state.value, moment(message.changed_at))
             assert change not in self.open
             self.open[change] = Duty(message.callback_url, message.changed_at, set())
 
