@@ -51,6 +51,18 @@ async def test_what_was_answered_is_not_changed_by_what_follows(spool, sms):
 
 
 @ensureDeferred
+async def test_what_has_become_due_is_in_line_by_every_count(spool, sms, now):
+    later = sms(not_before=now + 60)
+    await spool.append([later], ROOM)
+    assert (await spool.standing()).in_line == {}
+    [lease] = await spool.lease(now + 60, 9)
+    await spool.release(lease)
+    standing = await spool.standing()
+    assert (standing.in_line, standing.oldest) == ({later.line: 1}, now + 60)
+    assert await spool.ahead(later.id) == 0
+
+
+@ensureDeferred
 async def test_since_when_the_first_of_each_priority_is_in_line_is_known(spool, sms, now):
     low = {"priority": Priority.LOW}
     waiting = [
