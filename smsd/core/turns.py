@@ -39,29 +39,42 @@ class Place:
     usages: tuple[Usage, ...] = ()  #: what their API key has used of its quotas, with them
 
 
-def place(counts: Counts, joining: Sequence[Line]) -> Place:
-    """Where messages, all of one API key, come in when they join lines of ``counts``, each the one in ``joining``."""
+#: Nothing.
+_NONE: Final[Counts] = {}
+
+
+def place(counts: Counts, joining: Sequence[Line], taken: Counts = _NONE) -> Place:
+    """Where messages, all of one API key, come in when they join lines of ``counts``, each the one in ``joining``.
+
+    ``taken`` is how many of those in line are on their way out already.
+    """
     if not joining:
         return Place(first=0, last=0)
     first = joining[0]
-    here = ahead(counts, first, counts.get(first, 0))
+    here = ahead(counts, first, counts.get(first, 0), taken)
     if len(joining) == 1:
         return Place(first=here, last=here)
     slowest = max(joining)
     joined = Counter(counts)
     joined.update(joining)
-    return Place(first=here, last=ahead(joined, slowest, joined[slowest] - 1))
+    return Place(first=here, last=ahead(joined, slowest, joined[slowest] - 1, taken))
 
 
-def ahead(counts: Counts, line: Line, before: int) -> int:
-    """How many go before a message in ``line`` if nothing else comes, ``before`` of them being of the same line."""
-    total, (own, key) = before, line
-    for (priority, api_key), count in counts.items():
+def ahead(counts: Counts, line: Line, before: int, taken: Counts = _NONE) -> int:
+    """How many go before a message in ``line`` if nothing else comes, ``before`` of them being of the same line.
+
+    It is not among the ``taken``, of which each goes before it, whatever its line.
+    """
+    own, key = line
+    before = max(0, before - taken.get(line, 0))
+    total = before + sum(taken.values())
+    for other, count in counts.items():
+        priority, api_key = other
         if priority < own:
-            total += count
+            total += max(0, count - taken.get(other, 0))
         elif priority == own and api_key != key:
             # Each other key has one turn before each of ours, as long as it has a message for it.
-            total += min(count, before + 1)
+            total += min(max(0, count - taken.get(other, 0)), before + 1)
     return total
 
 

@@ -15,11 +15,12 @@ from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.quota import Usage, charge
 from smsd.core.settle import abandon
-from smsd.core.turns import Place, Turns, place
+from smsd.core.turns import Counts, Place, Turns, place
 from smsd.ports import Lease
 from smsd.spool import record
 from smsd.spool.dialect import first_line
 from smsd.spool.jobs import Amend, Append, Move, Parcel, Recover, Release, Simply, Store, Take
+from smsd.spool.leases import Leases
 from smsd.spool.postbox import Postbox
 from smsd.spool.table import Table, change
 from smsd.spool.tally import Draft
@@ -39,8 +40,8 @@ class Desk(ABC):
         self._table = table
         self._postbox = postbox
         self._turns = Turns(ageing_s)
-        #: The token of every lease of this process, by message id.
-        self._leases: dict[str, int] = {}
+        #: Those of this process.
+        self.leases = Leases()
 
     @abstractmethod
     def _transaction(self) -> AbstractContextManager[Draft]:
@@ -99,9 +100,15 @@ class Desk(ABC):
                 answers += self._write(kind, list(jobs), draft)
         # Committed. From here on only memory changes, and nothing can fail.
         for job, answer in zip(group, answers, strict=True):
-            if isinstance(job, Store) and (isinstance(answer, LeaseLost) or job.after.state is not State.SENDING):
-                self._end(job.lease)
+            if isinstance(job, Store):
+                self._stored(job, answer)
         return answers
+
+    def _stored(self, job: Store, answer: Lease | LeaseLost) -> None:
+        if isinstance(answer, LeaseLost) or job.after.state is not State.SENDING:
+            self.leases.end(job.lease)
+        else:
+            self.leases.begin(job.lease)
 
     def _write(self, kind: type, jobs: list[Any], draft: Draft) -> Answers:
         """Write ``jobs``, all of one ``kind``, within the transaction; what refuses one has written nothing."""
@@ -122,7 +129,7 @@ class Desk(ABC):
             case Amend():
                 return self._amend(job, draft)
             case Recover():
-                gone = self._table.abandoned(without=self._leases)
+                gone = self._table.abandoned(without=self.leases)
                 self._replace([(each, abandon(each, job.now)) for each in gone], draft)
                 return len(gone)
             case Move():
@@ -137,17 +144,20 @@ class Desk(ABC):
 
     def _append(self, jobs: Sequence[Append], draft: Draft) -> Answers:
         rows: list[record.Row] = []
-        answers = [[self._keep(parcel, job.limit, draft, rows) for parcel in job.parcels] for job in jobs]
+        taken = self.leases.next()
+        answers = [[self._keep(parcel, job.limit, draft, rows, taken) for parcel in job.parcels] for job in jobs]
         self._table.insert(rows)
         return answers
 
-    def _keep(self, parcel: Parcel, limit: int, draft: Draft, rows: list[record.Row]) -> Place | SmsdError:
+    def _keep(
+        self, parcel: Parcel, limit: int, draft: Draft, rows: list[record.Row], taken: Counts
+    ) -> Place | SmsdError:
         """Add what ``parcel`` holds to ``draft`` and ``rows``, or say why it is not kept: then nothing is written."""
         try:
             usages = self._admit(parcel, limit, draft)
         except SmsdError as refused:
             return refused
-        where = place(draft.in_line, [record.line(row) for row in parcel.rows])
+        where = place(draft.in_line, [record.line(row) for row in parcel.rows], taken)
         if usages:
             where = attrs.evolve(where, usages=usages)
         if (claim := parcel.claim) is not None:
@@ -212,10 +222,10 @@ class Desk(ABC):
                 draft.line(priority, api_key, number)
             leases = self._grant(self._due(job, draft))
         job.taken.extend(leases)
-        self._leases.update((lease.message.id, lease.token) for lease in leases)
+        self.leases.add(leases)
 
     def _due(self, job: Take, draft: Draft) -> Sequence[Message]:
-        limit, without = job.limit, self._leases
+        limit, without = job.limit, self.leases
         match job.state:
             case State.QUEUED:
                 lines = {key: self._table.line(*key, limit=limit, without=without) for key in draft.in_line}
@@ -224,13 +234,6 @@ class Desk(ABC):
                 return self._table.to_attend(job.state, job.now, limit=limit, without=without)
             case _:
                 return self._table.in_doubt(limit=limit, without=without)
-
-    def _holds(self, lease: Lease) -> bool:
-        return self._leases.get(lease.message.id) == lease.token
-
-    def _end(self, lease: Lease) -> None:
-        if self._holds(lease):
-            del self._leases[lease.message.id]
 
 
 def _groups(jobs: Sequence[Job[Any]]) -> Iterator[Sequence[Job[Any]]]:

@@ -19,6 +19,7 @@ from smsd.core.report import Inbound
 from smsd.core.standing import Standing
 from smsd.core.turns import AGEING_S, Place, Turns, ahead, place
 from smsd.ports import IEngine, Lease
+from smsd.spool.leases import Leases
 from smsd.spool.memorypost import Postbox
 
 #: Messages that may wait, as in the queue this began with.
@@ -41,7 +42,7 @@ class MemorySpool:
         self._open: dict[str, Message] = {}  # in the order of acceptance
         self._closed: dict[str, Message] = {}  # in the order of closing
         self._claims: dict[tuple[str, str], tuple[float, Claimed]] = {}  # with the time at which each runs out
-        self._leases: dict[str, int] = {}  # token by message id
+        self._leases = Leases()
         self._places: dict[str, int] = {}  # by message id, rising in the order of acceptance
         self._place = count(1)
         self._tokens = count(1)
@@ -79,7 +80,7 @@ class MemorySpool:
         ids = {message.id for message in messages}
         if len(ids) < len(messages) or ids & (self._open.keys() | self._closed.keys()):
             raise ValueError("the spool cannot hold this: a message with its id is stored already")
-        where = place(self._in_line(), [each.line for each in messages])
+        where = place(self._in_line(), [each.line for each in messages], self._leases.next())
         if messages:
             where = attrs.evolve(where, usages=self._charge(messages, quotas, messages[0].accepted_at))
         if claim is not None:
@@ -125,26 +126,28 @@ class MemorySpool:
         self._check_ready()
         self._looked_at = max(self._looked_at, now)
         leases = [Lease(message=each, token=next(self._tokens)) for each in self._due(now, limit, state)]
-        self._leases.update((lease.message.id, lease.token) for lease in leases)
+        self._leases.add(leases)
         return leases
 
     async def store(self, lease: Lease, after: Message) -> Lease:
         """Put ``after`` in the place of ``lease.message``. Raises LeaseLost, and SpoolUnavailable once it is closed."""
         self._check_ready()
         stored = self._stored(lease.message.id)
-        is_ours = self._holds(lease) and stored is not None and not stored.is_held
+        is_ours = self._leases.holds(lease) and stored is not None and not stored.is_held
         if stored is None or stored.state is not lease.message.state or not is_ours:
-            self._end(lease)
+            self._leases.end(lease)
             raise LeaseLost(id=lease.message.id, state="unknown" if stored is None else stored.state.value)
         self._replace(stored, after)
-        if after.state is not State.SENDING:
-            self._end(lease)
+        if after.state is State.SENDING:
+            self._leases.begin(lease)
+        else:
+            self._leases.end(lease)
         return attrs.evolve(lease, message=after)
 
     async def release(self, lease: Lease) -> None:
         """Give ``lease`` back. Raises SpoolUnavailable once it is closed."""
         self._check_ready()
-        self._end(lease)
+        self._leases.end(lease)
 
     async def standing(self) -> Standing:
         """How much there is, without the forgotten. Raises SpoolUnavailable once it is closed."""
@@ -195,7 +198,12 @@ class MemorySpool:
         """How many go before message ``id`` if nothing else comes. Raises UnknownMessage and SpoolUnavailable."""
         message = await self.find(id)
         line = self._line(message.priority, message.api_key)
-        return ahead(self._in_line(), message.line, line.index(message)) if message in line else None
+        if message not in line:
+            return None
+        before, taken = line.index(message), self._leases.next()
+        if self._leases.is_next(id):
+            return ahead(taken, message.line, before)
+        return ahead(self._in_line(), message.line, before, taken)
 
     async def forget(self, before: float, limit: int) -> int:
         """Forget up to ``limit`` messages that ended before ``before``, and not only their text and numbers."""
@@ -323,13 +331,6 @@ class MemorySpool:
 
     def _stored(self, id: str) -> Message | None:
         return self._open.get(id) or self._closed.get(id)
-
-    def _holds(self, lease: Lease) -> bool:
-        return self._leases.get(lease.message.id) == lease.token
-
-    def _end(self, lease: Lease) -> None:
-        if self._holds(lease):
-            del self._leases[lease.message.id]
 
     def _check_ready(self) -> None:
         if not self._is_ready:

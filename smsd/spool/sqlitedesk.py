@@ -46,7 +46,7 @@ class SqliteDesk(Desk):
 
     def _let_go(self, leases: Sequence[Lease]) -> None:
         for lease in leases:
-            self._end(lease)
+            self.leases.end(lease)
 
     def _moved(self, jobs: Sequence[Store]) -> set[str]:
-        return self._own.store([job.change for job in jobs if self._holds(job.lease)])
+        return self._own.store([job.change for job in jobs if self.leases.holds(job.lease)])

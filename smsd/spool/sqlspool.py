@@ -48,6 +48,7 @@ class SqlSpool(ABC):
 
     def _start(self, desk: Desk, writing: tuple[Table, Postbox], reading: tuple[Table, Postbox]) -> None:
         """Begin to take calls; the first connection is the writer's, the second the reader's."""
+        self._leases = desk.leases
         self._table, self._postbox = writing
         self._reading, self._post_reading = reading
         self._writer = Writer(desk.work, reactor=self._reactor, name="smsd-spool-write", measure=self._measure)
@@ -151,7 +152,12 @@ class SqlSpool(ABC):
         """How many go before message ``id`` if nothing else comes. Raises UnknownMessage and SpoolUnavailable."""
         message = await self.find(id)
         before = await self._read(self._reading.before, message)
-        return None if before is None else ahead((await self._tally()).in_line, message.line, before)
+        if before is None:
+            return None
+        taken = self._leases.next()
+        if self._leases.is_next(id):
+            return ahead(taken, message.line, before)
+        return ahead((await self._tally()).in_line, message.line, before, taken)
 
     async def forget(self, before: float, limit: int) -> int:
         """Remove text and numbers of up to ``limit`` finished messages; see ILedger."""

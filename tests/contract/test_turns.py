@@ -3,6 +3,7 @@
 from pytest_twisted import ensureDeferred
 
 from smsd.core.message import Priority
+from smsd.core.settle import begin
 from tests.messages import ROOM
 
 
@@ -79,3 +80,20 @@ async def test_who_waits_is_told_how_many_are_ahead_and_the_others_nothing(spool
     await spool.append([*messages, later], ROOM)
     assert [await spool.ahead(each.id) for each in messages] == [0, 1, 2]
     assert await spool.ahead(later.id) is None
+
+
+@ensureDeferred
+async def test_what_is_on_its_way_out_goes_before_whoever_overtakes_the_rest(spool, sms, now):
+    await spool.append([sms(api_key="shop") for _ in range(30)], ROOM)
+    window = await spool.lease(now, 10)
+    urgent = sms(api_key="bank", priority=Priority.HIGH)
+    place = await spool.append([urgent], ROOM)
+    assert (place.first, place.last, await spool.ahead(urgent.id)) == (10, 10, 10)
+    of_another = await spool.append([sms(api_key="bank"), sms(api_key="bank")], ROOM)
+    assert (of_another.first, of_another.last) == (12, 14)  # after the window, the urgent one, and a turn of shop
+    assert [await spool.ahead(lease.message.id) for lease in window] == list(range(10))
+    for lease in window[:4]:
+        await spool.store(lease, begin(lease.message, now, "test"))
+    await spool.release(window[4])
+    assert await spool.ahead(urgent.id) == 5
+    assert await spool.ahead(window[4].message.id) == 7  # a turn of bank as well

@@ -55,12 +55,11 @@ class PostgresDesk(Desk):
 
     def renew(self) -> None:
         """Have all leases last anew, within the transaction, and forget those that another node has taken."""
-        held = self._shared.renew(self._leases)
-        self._leases = {id: token for id, token in self._leases.items() if id in held}
+        self.leases.keep(self._shared.renew(self.leases.tokens).__contains__)
 
     def release_all(self) -> None:
         """End every lease, so that other nodes need not wait for it."""
-        self._shared.release(self._leases)
+        self._shared.release(self.leases.tokens)
 
     def _commit(self, group: Sequence[Job[Any]]) -> Answers:
         ids = {job.id for job in group if isinstance(job, Amend)}
@@ -102,7 +101,7 @@ class PostgresDesk(Desk):
 
     def _let_go(self, leases: Sequence[Lease]) -> None:
         for lease in leases:
-            self._end(lease)
+            self.leases.end(lease)
         try:
             self._shared.release({lease.message.id: lease.token for lease in leases})
         except psycopg.Error:

@@ -111,10 +111,10 @@ class StreamDesk(Follower):
             case Append():
                 return self._append_wish(job, guess)
             case Store():
-                if not self._holds(job.lease):
+                if not self.leases.holds(job.lease):
                     return self._unmoved(job)
                 change = command.change(job.lease.message, job.after, is_ours=True)
-                return _Wish([change], lambda answers: self._stored(job, answers[0]))
+                return _Wish([change], lambda answers: self._settled(job, answers[0]))
             case Amend():
                 return self._amendment(job)
             case Recover():
@@ -143,13 +143,14 @@ class StreamDesk(Follower):
             asked = sum(record.recipients(row) for row in parcel.rows)
             with suppress(SmsdError):  # the log has the last word
                 usages = charge(parcel.quotas, self._table.used(api_key, parcel.quotas, now), asked, now)
-        where = attrs.evolve(place(guess.in_line, [record.line(row) for row in parcel.rows]), usages=usages)
+        where = attrs.evolve(
+            place(guess.in_line, [record.line(row) for row in parcel.rows], self.leases.next()), usages=usages
+        )
         return parcel.claim.answer(where)
 
-    def _stored(self, job: Store, is_moved: bool) -> Lease | LeaseLost:
+    def _settled(self, job: Store, is_moved: bool) -> Lease | LeaseLost:
         answer = self._kept(job) if is_moved else self._unmoved(job)
-        if isinstance(answer, LeaseLost) or job.after.state is not State.SENDING:
-            self._end(job.lease)
+        self._stored(job, answer)
         return answer
 
     def _kept(self, job: Store) -> Lease:
@@ -158,7 +159,7 @@ class StreamDesk(Follower):
     def _unmoved(self, job: Store) -> Lease | LeaseLost:
         # Perhaps it was written down before, and we were not told.
         stored = self._table.find(job.after.id)
-        if stored == job.after and job.after.state is not State.SENDING and self._holds(job.lease):
+        if stored == job.after and job.after.state is not State.SENDING and self.leases.holds(job.lease):
             return self._kept(job)
         return super()._unmoved(job)
 
@@ -179,7 +180,7 @@ class StreamDesk(Follower):
     def _recovery(self, now: float) -> Any:
         if not self._has_lane():
             return 0
-        gone = self._table.abandoned(without=self._leases)
+        gone = self._table.abandoned(without=self.leases)
         changes = [command.change(each, abandon(each, now), is_ours=True) for each in gone]
         return _Wish(changes, sum)
 

@@ -171,7 +171,7 @@ class Follower(Machine):
         epoch = self._tenure.epoch
         self._tenure.look(self._lane)
         if self._tenure.epoch != epoch:
-            self._leases.clear()  # all that was leased is of an earlier time
+            self.leases.keep(lambda id: False)  # all that was leased is of an earlier time
         if self._tenure.epoch:
             for number in self._answered:
                 self._tenure.signed(self._written_at.get(number, 0.0))
