@@ -169,7 +169,7 @@ COUNTED: Final[Mapping[What, Counter | None]] = {
     What.RECEIVED: Counter.RECEIVED,
     What.CALLBACK_FAILED: Counter.CALLBACKS_FAILED,
     What.STALE: None,
-    What.MOVED: None,
+    What.MOVED: None,  # no daemon does that
 }
 #: What comes straight from the provider's answer to an attempt.
 _ANSWERS: Final = frozenset({What.SENT, What.POSTPONED, What.REFUSED, What.UNANSWERED, What.HELD_BACK})
