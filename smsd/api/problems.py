@@ -10,6 +10,7 @@ import attrs
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from smsd.api.auth import Forbidden, TooManyGuesses, Unauthorised
+from smsd.api.lines import LineTooLong
 from smsd.api.ratelimit import ratelimit
 from smsd.api.validation import InvalidBody
 from smsd.core.errors import (
@@ -141,7 +142,7 @@ def answer_to(error: BaseException | None) -> Answer:
             return wrong(409, str(error), state=error.state)
         case NameTaken():
             return wrong(409, str(error))
-        case BodyTooLarge():
+        case BodyTooLarge() | LineTooLong():
             return wrong(413, str(error))
         case KeyReused():
             return wrong(422, str(error))

@@ -12,6 +12,7 @@ from smsd.api.channel import PassOn, ShortcutChannel
 from smsd.api.exchange import Dates, Shortcut
 from smsd.api.problems import BodyTooLarge, answer_to, fitting
 from smsd.api.proxies import FORWARDED, Proxies
+from smsd.api.upload import Refusal, Upload, Uploads
 
 #: Bytes of a request body that are taken: an array of 10,000 with texts of 9 parts has room.
 BODY_LIMIT: Final = 24 * 1024 * 1024
@@ -23,6 +24,17 @@ class BoundedRequest(Request):
     """A request whose body ends at ``BODY_LIMIT`` bytes: twisted.web itself has no limit."""
 
     _received = 0
+    _upload: Upload | Refusal | None = None
+
+    def gotLength(self, length: int | None) -> None:
+        """Begin an upload that is taken while it comes in, if it is one."""
+        self.site = self.channel.site  # type: ignore[attr-defined]  # Site gives its channels one
+        uploads = getattr(self.site, "uploads", None)
+        if uploads is not None:
+            # Twisted tells a request of its first line, and its site, only when it is whole.
+            self.method, self.uri, self.clientproto = self.channel._command, self.channel._path, self.channel._version
+            self._upload = uploads.begin(self, self.method, self.uri)
+        super().gotLength(0 if self._upload is not None else length)
 
     def getClientAddress(self) -> IAddress:
         """Who asked, though a proxy in front be the one who connected."""
@@ -35,6 +47,9 @@ class BoundedRequest(Request):
 
     def handleContentChunk(self, data: bytes) -> None:
         """Keep what is within the limit; a chunked body declares no length, so what came is counted."""
+        if self._upload is not None:
+            self._upload.received(data)
+            return
         self._received += len(data)
         if self._received <= BODY_LIMIT:
             super().handleContentChunk(data)
@@ -43,6 +58,9 @@ class BoundedRequest(Request):
 
     def process(self) -> None:
         """Answer by the routes, unless the body was too long."""
+        if self._upload is not None:
+            self._upload.finished()
+            return
         if self._received <= BODY_LIMIT:
             super().process()
             return
@@ -60,12 +78,13 @@ class QuietSite(Site):
     displayTracebacks = False  # noqa: N815 - Twisted's name
     noisy = False
     proxies: Proxies | None = None
+    uploads: Uploads | None = None
 
     def log(self, request: http.Request) -> None:
         """Say nothing; what matters is told by notices."""
 
 
-def site(resource: IResource, clock: IReactorTime, proxies: Proxies | None = None) -> Site:
+def site(resource: IResource, clock: IReactorTime, proxies: Proxies | None = None) -> QuietSite:
     """A site that serves ``resource`` with bounded bodies, which it does not look into for forms."""
     made = QuietSite(resource, requestFactory=BoundedRequest, reactor=clock, parsePOSTFormSubmission=False)
     made.proxies = proxies
@@ -79,12 +98,14 @@ def quick_site(
     shortcut: Shortcut,
     pass_on: PassOn = lambda transport, data: False,
     proxies: Proxies | None = None,
+    uploads: Uploads | None = None,
 ) -> Site:
     """The same, but requests that begin with ``request_line`` go to ``shortcut`` when they are simple.
 
     ``pass_on`` may take the connections of those who post again and again. Of who asks, the word of ``proxies`` is
-    taken.
+    taken. ``uploads`` takes bodies of lines while they come in.
     """
     made = site(resource, clock, proxies)
+    made.uploads = uploads
     made.protocol = partial(ShortcutChannel, request_line, shortcut, Dates(clock.seconds), pass_on)  # type: ignore[method-assign, assignment]  # as Twisted documents it
     return made

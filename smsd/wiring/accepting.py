@@ -3,17 +3,19 @@
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from twisted.internet.threads import deferToThreadPool
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 
 from smsd.api.auth import Gate
+from smsd.api.bulk import Bulk
 from smsd.api.door import POST_SMS, Door
 from smsd.api.posting import Posting
 from smsd.api.proxies import Proxies
 from smsd.api.site import quick_site
+from smsd.api.upload import Uploads
 from smsd.core.notice import Measure
 from smsd.core.quota import Quota, quotas_of
 from smsd.pipeline.admission import Admission
@@ -69,14 +71,16 @@ class Accepting:
             now=now,
             aside=partial(deferToThreadPool, reactor, reactor.getThreadPool()),
         )
+        taking: dict[str, Any] = {
+            "intake": intake,
+            "claimed": inbox.claimed,
+            "allow_private": settings.callback_private,
+            "now": now,
+            "defer": partial(deferToThreadPool, reactor, reactor.getThreadPool()),
+        }
         #: What takes an SMS from whoever may send.
-        self.posting = Posting(
-            intake=intake,
-            claimed=inbox.claimed,
-            allow_private=settings.callback_private,
-            now=now,
-            defer=partial(deferToThreadPool, reactor, reactor.getThreadPool()),
-        )
+        self.posting = Posting(**taking)
+        self._uploads = Uploads(sender=gate.sender, bulk=Bulk(**taking))
         #: What answers ``POST /sms``.
         self.door = Door(sender=gate.sender, posting=self.posting, monotonic=reactor.seconds, measure=measure)
         self._desk = Desk(
@@ -89,7 +93,9 @@ class Accepting:
         """What serves ``resource``, and ``POST /sms`` faster."""
         trusted = self._settings.trusted_proxies
         proxies = Proxies(networks=trusted.networks, on_socket=trusted.on_socket)
-        self._site = quick_site(resource, self._reactor, POST_SMS, self.door.posted, self._workers.pass_on, proxies)
+        self._site = quick_site(
+            resource, self._reactor, POST_SMS, self.door.posted, self._workers.pass_on, proxies, self._uploads
+        )
         return self._site
 
     @property
