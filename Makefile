@@ -35,7 +35,7 @@ sandbox: $(VENV)/.run ## start only the sandbox MessageBird, on localhost:5001
 # Most tests wait more than they reckon, so four at a time suit two cores.
 test: $(VENV)/.dev ## run all tests
 	@$(BIN)/pytest -q -n 4 --dist worksteal -m 'not engines and not timed'
-	@$(BIN)/pytest -q -m timed
+	@$(BIN)/pytest -q -m 'timed and not engines'
 
 test-engines: $(VENV)/.dev ## run the tests that need more than pip brings, which .ci/install installs
 	@.ci/install
