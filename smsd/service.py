@@ -141,6 +141,7 @@ class Daemon(Service):
             inbox=self._store,
             gate=gate,
             pace=self._dispatch.pace,
+            held_s=self._dispatch.held_s,
             wake=self._dispatch.wake,
             reporter=reporter,
             measure=self._observing.measure,

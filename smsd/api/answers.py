@@ -28,7 +28,7 @@ _ERRORS: Final[tuple[tuple[Exception, str], ...]] = (
     (NotJson(), "The body is not sent as application/json"),
     (KeyReused(), "The Idempotency-Key was used already, with another body"),
     (
-        SpoolFull(waiting=100, asked=1, limit=100, messages=100),
+        SpoolFull(waiting=100, asked=1, limit=100, messages=100, in_line=100),
         "The backlog is full, the key's quota used up, or too many wrong keys came",
     ),
     (SpoolUnavailable(reason="database or disk is full"), "Nothing can be written or read, or smsd is stopping"),

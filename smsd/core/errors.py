@@ -1,5 +1,7 @@
 """The one tree of errors: each is a sentence, and carries its data."""
 
+import math
+
 import attrs
 
 
@@ -41,7 +43,20 @@ class SpoolFull(SmsdError):
     asked: int  #: recipients that there was no room for
     limit: int  #: recipients that may wait
     messages: int  #: that wait now, each one request to the provider
+    in_line: int  #: of these, whose turn may come now
+    #: UTC epoch seconds; when enough of the others will be in line. None: nobody knows, or none of them is needed.
+    due_at: float | None = None
     retry_after_s: int = 1  #: seconds until there should be room; the intake knows the pace
+
+    @property
+    def requests(self) -> int:
+        """How many requests have to go before there is room, if each has as many recipients as the average one."""
+        return math.ceil((self.waiting + self.asked - self.limit) * self.messages / max(1, self.waiting))
+
+    @property
+    def later(self) -> int:
+        """How many of these are not in line yet."""
+        return max(0, self.requests - self.in_line)
 
 
 @attrs.frozen(kw_only=True)

@@ -18,6 +18,9 @@ from smsd.ports import IInbox, IReporter
 #: that it is over.
 TOLD_S: Final = 10.0
 
+#: Seconds after which a client may ask again when nobody knows when there is room: what waits is held for a person.
+UNKNOWN_S: Final = 3600.0
+
 
 @attrs.frozen(kw_only=True)
 class Parcel:
@@ -35,6 +38,7 @@ class Admission:
         *,
         inbox: IInbox,
         pace: Callable[[], float],
+        held_s: Callable[[], float],
         backlog_limit: int,
         quotas: Callable[[str], Sequence[Quota]],
         wake: Callable[[], None],
@@ -42,11 +46,12 @@ class Admission:
     ) -> None:
         """At most ``backlog_limit`` recipients may wait; ``wake`` tells of new messages.
 
-        ``pace`` says how many requests a second the provider is given at the moment, ``quotas`` what is set for an
-        API key, by its name.
+        ``pace`` says how many requests a second the provider is given at the moment, ``held_s`` for how many seconds
+        it is given none, ``quotas`` what is set for an API key, by its name.
         """
         self._inbox = inbox
         self._pace = pace
+        self._held_s = held_s
         self._backlog_limit = backlog_limit
         self._quotas = quotas
         self._wake = wake
@@ -107,9 +112,14 @@ class Admission:
 
     def _dropped(self, full: SpoolFull, now: float) -> SpoolFull:
         self._reporter.report(Notice(what=What.DROPPED, at=now, detail=str(full)))
-        return attrs.evolve(full, retry_after_s=self._until_room_s(full))
+        return attrs.evolve(full, retry_after_s=self._until_room_s(full, now))
 
-    def _until_room_s(self, full: SpoolFull) -> int:
-        # Room comes with each request, which carries as many recipients as the average message has.
-        requests = (full.waiting + full.asked - full.limit) * full.messages / max(1, full.waiting)
-        return max(1, math.ceil(requests / self._pace()))
+    def _until_room_s(self, full: SpoolFull, now: float) -> int:
+        # Room comes with each request.
+        pace = self._pace()
+        wait_s = self._held_s() + full.requests / pace
+        if full.due_at is not None:
+            wait_s = max(wait_s, full.due_at - now + full.later / pace)
+        elif full.later:
+            wait_s = max(wait_s, UNKNOWN_S)
+        return max(1, math.ceil(wait_s))

@@ -79,6 +79,11 @@ class Hold:
         return None if self.mood is Mood.WELL else self._now() + self._probe_at - self._clock.seconds()
 
     @property
+    def wait_s(self) -> float:
+        """Seconds until the next probe may go; 0 while all is well."""
+        return 0.0 if self.mood is Mood.WELL else max(0.0, self._probe_at - self._clock.seconds())
+
+    @property
     def troubled_s(self) -> float:
         """For how long it has been failing or held, in seconds; 0 while it is well, or only wants fewer requests."""
         return 0.0 if self.mood < Mood.FAILING else self._clock.seconds() - self._troubled_at

@@ -10,7 +10,7 @@ import attrs
 
 from smsd.core.callback import owed
 from smsd.core.claim import Claimed
-from smsd.core.errors import LeaseLost, SmsdError, SpoolFull, SpoolUnavailable, UnknownMessage
+from smsd.core.errors import LeaseLost, SmsdError, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.quota import Usage, charge
@@ -174,7 +174,8 @@ class Desk(ABC):
                 raise kept
         asked = sum([record.recipients(row) for row in parcel.rows])
         if draft.recipients + asked > limit:
-            raise SpoolFull(waiting=draft.recipients, asked=asked, limit=limit, messages=draft.queued)
+            full = draft.full(asked, limit)
+            raise attrs.evolve(full, due_at=self._table.due_at(full.later)) if full.later else full
         if not parcel.quotas or not parcel.rows:
             return ()
         api_key, now = record.origin(parcel.rows[0])

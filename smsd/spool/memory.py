@@ -289,9 +289,16 @@ class MemorySpool:
         waiting = sum(len(each.recipients) for each in queued)
         asked = sum(len(each.recipients) for each in messages)
         if waiting + asked > limit:
-            raise SpoolFull(waiting=waiting, asked=asked, limit=limit, messages=len(queued))
+            raise self._full(waiting=waiting, asked=asked, limit=limit, messages=len(queued))
         if len(queued) + len(messages) > self._limit:
-            raise SpoolFull(waiting=waiting, asked=asked, limit=self._limit, messages=len(queued))
+            raise self._full(waiting=waiting, asked=asked, limit=self._limit, messages=len(queued))
+
+    def _full(self, **counts: int) -> SpoolFull:
+        in_line = self._waiting()
+        full = SpoolFull(in_line=len(in_line), **counts)
+        queued = (each for each in self._open.values() if each.state is State.QUEUED and not each.is_held)
+        times = sorted(each.not_before for each in queued if each not in in_line)
+        return attrs.evolve(full, due_at=times[full.later - 1]) if 0 < full.later <= len(times) else full
 
     def _charge(self, messages: Sequence[Message], quotas: Sequence[Quota], now: float) -> tuple[Usage, ...]:
         if not quotas:

@@ -21,6 +21,8 @@ from smsd.spool.search import search_sql
 TO_MANY: Final = 256
 #: Messages of a priority that one lease moves into the line at most; about 5 ms of the writer's time.
 WAKE: Final = 500
+#: Messages whose time has not come that are looked at to tell when there is room; about 1 ms.
+LOOK: Final = 1000
 #: Idempotency keys that have run out and are dropped with each new one.
 UNCLAIM: Final = 20
 
@@ -32,6 +34,8 @@ _NOW_DUE: Final = "message WHERE ready = 0 AND priority = :line AND not_before <
 _WAKE: Final = f"""
     {_CHOSEN.format(key="seq", rows=_NOW_DUE)}
     UPDATE message SET ready = 1 WHERE ready = 0 AND seq IN (SELECT seq FROM chosen) RETURNING state, api_key"""
+_LATER: Final = """
+    SELECT not_before FROM message WHERE ready = 0 AND priority = ? AND state = 'queued' ORDER BY not_before LIMIT ?"""
 #: Since when a message is in line: it was due already as it came into its state, or became due later.
 _IN_LINE_SINCE: Final = "message WHERE ready = 1 AND state = 'queued' AND changed_at < :at AND not_before < :at"
 _HOLD: Final = f"""
@@ -178,6 +182,13 @@ class Table(ABC):
     def _lines(self, sql: str, at: float, limit: int, **more: float) -> list[tuple[Priority, str]]:
         rows = self._connection.execute(self._spoken(sql), {"at": at, "limit": limit, **more}).fetchall()
         return [(Priority(priority), api_key) for priority, api_key in rows]
+
+    def due_at(self, number: int) -> float | None:
+        """When the time of ``number`` queued messages, of at most LOOK, will have come; None: there are fewer."""
+        number, times = min(number, LOOK), []
+        for priority in Priority:
+            times += self._connection.execute(_LATER, (int(priority), number)).fetchall()
+        return float(sorted(times)[number - 1][0]) if len(times) >= number else None
 
     def firsts(self, lines: Iterable[tuple[Priority, str]]) -> dict[Priority, float]:
         """Since when (UTC epoch seconds) the first of each priority in ``lines`` is in line, where one is."""

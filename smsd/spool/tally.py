@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
+from smsd.core.errors import SpoolFull
 from smsd.core.lifecycle import State
 from smsd.core.message import Message, Priority
 from smsd.core.turns import Counts
@@ -51,10 +52,15 @@ class Draft:
         if not self.in_line[priority, api_key]:
             del self.in_line[priority, api_key]
 
-    @property
-    def queued(self) -> int:
-        """How many messages are queued."""
-        return sum(self.depth[State.QUEUED, priority] for priority in Priority)
+    def full(self, asked: int, limit: int) -> SpoolFull:
+        """What refuses ``asked`` recipients where no more than ``limit`` may be queued."""
+        return SpoolFull(
+            waiting=self.recipients,
+            asked=asked,
+            limit=limit,
+            messages=sum(self.depth[State.QUEUED, priority] for priority in Priority),
+            in_line=sum(self.in_line.values()),
+        )
 
     def since(self, tally: Tally) -> Tally:
         """What there is more of, or less, than in ``tally``; no zeros."""

@@ -45,11 +45,15 @@ class Accepting:
         inbox: IInbox,
         gate: Gate,
         pace: Callable[[], float],
+        held_s: Callable[[], float],
         wake: Callable[[], None],
         reporter: IReporter,
         measure: Measure,
     ) -> None:
-        """Leave messages in ``inbox`` and ``wake`` the other half, which sends at ``pace`` requests a second."""
+        """Leave messages in ``inbox`` and ``wake`` the other half.
+
+        It sends at ``pace`` requests a second, and surely none for ``held_s`` seconds.
+        """
         self._settings = settings
         self._reactor = reactor
         self._pace = pace
@@ -57,6 +61,7 @@ class Accepting:
         self._admission = Admission(
             inbox=inbox,
             pace=pace,
+            held_s=held_s,
             backlog_limit=settings.backlog_limit,
             quotas=self._quotas,
             wake=wake,

@@ -98,6 +98,10 @@ class Dispatch:
         """Requests a second that the provider is given at the moment."""
         return self._providers.used[0].throttle.pace
 
+    def held_s(self) -> float:
+        """For how many seconds the provider is surely given nothing; 0 while it takes messages."""
+        return min(lane.hold.wait_s for lane in self._providers.used)
+
     @property
     def trouble(self) -> str:
         """Why the provider takes nothing, in words fit for a log; empty while it does."""

@@ -172,3 +172,21 @@ async def test_of_several_parcels_each_is_kept_or_refused_alone(spool, sms):
     with pytest.raises(UnknownMessage):
         await spool.find(second.id)
     assert (await spool.standing()).recipients == 2
+
+
+@ensureDeferred
+async def test_what_refuses_says_when_enough_that_waits_may_go(spool, sms, now):
+    later = [sms(not_before=now + 60 * number) for number in (3, 1, 2)]
+    await spool.append([sms(), *later], ROOM)
+
+    async def refused(asked):
+        with pytest.raises(SpoolFull) as full:
+            await spool.append([sms() for _ in range(asked)], 4)
+        return full.value.in_line, full.value.later, full.value.due_at
+
+    assert await refused(1) == (1, 0, None)
+    assert await refused(2) == (1, 1, now + 60)
+    assert await refused(4) == (1, 3, now + 180)
+    assert await refused(5) == (1, 4, None)
+    assert await spool.hold(now + 1, 9) == 1
+    assert await refused(1) == (0, 1, now + 60)

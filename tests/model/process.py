@@ -74,6 +74,7 @@ class Process:
         admission = Admission(
             inbox=seam,
             pace=pace,
+            held_s=lambda: hold.wait_s,
             backlog_limit=BACKLOG,
             quotas=lambda name: (),
             wake=wake,
