@@ -79,6 +79,11 @@ class Hold:
         return None if self.mood is Mood.WELL else self._now() + self._probe_at - self._clock.seconds()
 
     @property
+    def overdue_s(self) -> float:
+        """Seconds for which a probe might have gone; 0 while all is well."""
+        return 0.0 if self.mood is Mood.WELL else max(0.0, self._clock.seconds() - self._probe_at)
+
+    @property
     def wait_s(self) -> float:
         """Seconds until the next probe may go; 0 while all is well."""
         return 0.0 if self.mood is Mood.WELL else max(0.0, self._probe_at - self._clock.seconds())

@@ -61,6 +61,11 @@ class Recovery:
         #: By message id: the monotonic time at which this process first saw it uncertain.
         self._since: dict[str, float] = {}
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no message is asked for."""
+        return not self._since
+
     def start(self) -> None:
         """Look now, and again and again."""
         self._rounds.start()

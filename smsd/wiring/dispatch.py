@@ -54,7 +54,8 @@ class Dispatch:
         backoff = Backoff(base_s=settings.retry_base, cap_s=settings.retry_cap)
         policy = Policy(backoff=backoff, attempts=settings.attempts, grace_s=settings.grace, doubt=settings.uncertain)
         told: Mapping[str, Any] = {"clock": reactor, "now": now, "reporter": reporter}
-        window = Window()
+        self._window = window = Window()
+        self._longest_wait_s = backoff.cap_s + policy.grace_s
         self._feeder = Feeder(outbox=store, window=window, rate=rate, fills=settings.coalesce, **told)
         self.wake = self._feeder.wake
         self._clock = reactor
@@ -78,8 +79,9 @@ class Dispatch:
         self._providers = providers
         self._pacer = Pacer(rate=rate, window=window, sender=self._sender, wake=self.wake, clock=reactor)
         lanes = providers.lanes
+        self._recovery = Recovery(lanes=lanes, senders=senders, wake=self.wake, **sending)
         self._rounds: list[Recovery | Asking | Archiving] = [
-            Recovery(lanes=lanes, senders=senders, wake=self.wake, **sending),
+            self._recovery,
             Asking(outbox=store, ledger=store, lanes=lanes, **told),
         ]
         if archive is not None:
@@ -104,8 +106,16 @@ class Dispatch:
 
     @property
     def trouble(self) -> str:
-        """Why the provider takes nothing, in words fit for a log; empty while it does."""
-        return self._sender.trouble
+        """Why the provider takes nothing, in words fit for a log; empty while it does.
+
+        Empty as well once nothing has been there to try it with for longer than any message waits for its next try:
+        only a message tells whether it takes messages, and who balances load by this would send none.
+        """
+        return "" if self._is_untried() else self._sender.trouble
+
+    def _is_untried(self) -> bool:
+        idle_s = min(0.0 if lane.in_flight else lane.hold.overdue_s for lane in self._providers.used)
+        return idle_s > self._longest_wait_s and not len(self._window) and self._recovery.is_idle
 
     async def _feed(self) -> None:
         while self._outage is not None:

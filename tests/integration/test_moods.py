@@ -109,3 +109,31 @@ async def test_a_key_that_stops_working_for_a_while_costs_few_requests_and_no_me
     assert (len(provider.posts()), kept(provider)) == (43, ids)
     log = server.output.read_text()
     assert (log.count('"held"'), log.count('"released"')) == (1, 1)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_provider_that_nothing_is_left_to_try_with_keeps_nobody_from_sending(
+    daemon: Any, provider: Provider
+) -> None:
+    provider.script([WRONG_KEY])
+    server = daemon(rate="20", retry_base="1", retry_cap="2", grace="0.5")
+    await server.start()
+    id = await server.accepted(validity=1)
+    await until(lambda: server.output.read_text().count('"held"'), "the gateway is held")
+    assert (await readiness(server))[0] == 503
+
+    async def is_ready() -> bool:
+        return (await readiness(server))[0] == 200
+
+    await until(is_ready, "what it was to be probed with has expired long ago")
+    assert (await server.shown(id))["state"] == "expired"
+    assert len(provider.posts()) == 1
+    provider.script([WRONG_KEY])
+    await server.accepted()
+
+    async def is_held_again() -> bool:
+        return (await readiness(server))[0] == 503
+
+    await until(is_held_again, "the next one was tried in vain")
+    await until(lambda: provider.stored, "and then with success")
+    await until(is_ready, "it works")
