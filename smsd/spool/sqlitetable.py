@@ -11,7 +11,8 @@ from smsd.core.message import Message, Priority
 from smsd.spool import record, schema
 from smsd.spool.dialect import Dialect
 from smsd.spool.jobs import Change
-from smsd.spool.table import ID, IN_LINE, SELECT, Table
+from smsd.spool.places import IN_LINE
+from smsd.spool.table import ID, SELECT, Table
 from smsd.spool.tally import Tally
 
 #: Rows in a statement. One for many rows gives the GIL away once, not row by row; few sizes keep it prepared.

@@ -15,6 +15,7 @@ from smsd.core.quota import Quota, Usage
 from smsd.spool import record
 from smsd.spool.dialect import Connection, Dialect
 from smsd.spool.jobs import Change
+from smsd.spool.places import IN_LINE, before
 from smsd.spool.search import search_sql
 
 #: Messages in a statement that writes their recipients down; few sizes keep it prepared.
@@ -27,7 +28,6 @@ LOOK: Final = 1000
 UNCLAIM: Final = 20
 
 SELECT: Final = f"SELECT {', '.join(record.FIELDS)} FROM message"
-IN_LINE: Final = "ready = 1 AND state = 'queued' AND priority = ? AND api_key = ?"
 #: Chosen first, all at once: PostgreSQL may ask an inner question again for each row that it has locked since.
 _CHOSEN: Final = "WITH chosen AS MATERIALIZED (SELECT {key} FROM {rows} LIMIT :limit {{skip}})"
 _NOW_DUE: Final = "message WHERE ready = 0 AND priority = :line AND not_before <= :at ORDER BY not_before"
@@ -200,15 +200,12 @@ class Table(ABC):
                 firsts[priority] = min(max(first), firsts.get(priority, math.inf))
         return firsts
 
-    def before(self, message: Message) -> int | None:
-        """How many in the line of ``message`` are before it; None if it is not in line."""
+    def before(self, message: Message, total: int) -> int | None:
+        """How many of ``total`` in the line of ``message`` are before it; None if it is not in line."""
         sql = f"SELECT seq FROM message WHERE id = ? AND {IN_LINE}"
         line = (int(message.priority), message.api_key)
         row = self._connection.execute(sql, (message.id, *line)).fetchone()
-        if row is None:
-            return None
-        counted = self._connection.execute(f"SELECT count(*) FROM message WHERE {IN_LINE} AND seq < ?", (*line, *row))
-        return int(counted.fetchone()[0])
+        return None if row is None else before(self._connection, line, row[0], total)
 
     def forget(self, before: float, limit: int) -> int:
         """Remove text and numbers of up to ``limit`` messages that ended before ``before``; the answer is how many."""

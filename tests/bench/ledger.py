@@ -201,9 +201,13 @@ def main() -> None:
         pages = lists(given.messages)
         table("first page over HTTP", over_http(full, pages), over_http(empty, pages))
         fill(line, given.messages, waiting)
-        last, first = (f"/sms/{number:026}" for number in (given.messages - 1, 0))
-        name = "GET /sms/ID, the last that waits"
-        table("one over HTTP, with its position", over_http(line, {name: last}), over_http(empty, {name: first}))
+        places = {"the last that waits": given.messages - 1, "one in the middle": given.messages // 2}
+        asked = {f"GET /sms/ID, {name}": f"/sms/{number:026}" for name, number in places.items()}
+        table(
+            "one over HTTP, with its position",
+            over_http(line, asked),
+            over_http(empty, dict.fromkeys(asked, f"/sms/{0:026}")),
+        )
 
 
 if __name__ == "__main__":

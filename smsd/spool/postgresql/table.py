@@ -10,8 +10,9 @@ from smsd.core.message import Message, Priority
 from smsd.spool import record
 from smsd.spool.dialect import Dialect
 from smsd.spool.jobs import Change
+from smsd.spool.places import IN_LINE
 from smsd.spool.postgresql.link import Link
-from smsd.spool.table import IN_LINE, SELECT, Table
+from smsd.spool.table import SELECT, Table
 from smsd.spool.tally import Tally
 
 #: Nodes share the rows of the table tally by so many; more nodes only wait for each other a little.

@@ -21,6 +21,7 @@ from smsd.core.message import What
 from smsd.core.query import Query
 from smsd.core.settle import begin
 from smsd.spool import record, schema
+from smsd.spool.places import NEAR
 from smsd.spool.search import search_sql
 from smsd.spool.sqlite import SqliteSpool
 from tests.messages import NOW, ROOM, sms
@@ -477,3 +478,17 @@ async def test_nothing_is_promised_once_the_file_is_gone(start, path, replaced):
         await spool.append([sms()], ROOM)
     path.with_suffix(".away").replace(path)
     assert (await spool.append([sms()], ROOM)).first == 1
+
+
+@pytest.mark.parametrize("key", ["shop", "bank"])
+@ensureDeferred
+async def test_the_place_in_a_long_line_is_exact_wherever_it_is(start, key: str) -> None:
+    spool = start()
+    # Every seventh is of another key, which has a turn for each of ours.
+    messages = [sms(api_key="bank" if number % 7 == 0 else "shop") for number in range(3 * NEAR)]
+    for own in ("shop", "bank"):
+        await spool.append([each for each in messages if each.api_key == own], ROOM)
+    line = [each for each in messages if each.api_key == key]
+    others = len(messages) - len(line)
+    for before in (0, 1, len(line) // 3, len(line) // 2, 2 * len(line) // 3, len(line) - 1):
+        assert await spool.ahead(line[before].id) == before + min(others, before + 1)
