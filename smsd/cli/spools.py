@@ -21,7 +21,7 @@ from smsd.core.notice import unmeasured
 from smsd.pipeline.moving import Moved, Mover
 from smsd.ports import IEngine
 from smsd.settings import Settings, SettingsError
-from smsd.settings.types import MemorySpoolUrl
+from smsd.settings.types import MemorySpoolUrl, SqliteSpoolUrl
 
 
 @click.group()
@@ -46,6 +46,9 @@ def copy(source: str, target: str, config: str | None) -> None:
         raise click.UsageError("FROM and TO are the same spool.")
     if any(isinstance(each.spool, MemorySpoolUrl) for each in settings):
         raise click.UsageError("What is in memory is its daemon's own, and ends with it.")
+    file = settings[0].spool
+    if isinstance(file, SqliteSpoolUrl) and not file.path.exists():
+        raise Failed(f"There is no {file.path}.")
     moved = _run(lambda reactor: _copy(settings[0], settings[1], reactor))
     if is_json():
         write_json({"message": "The messages are moved", "status": "ok", **attrs.asdict(moved)})

@@ -102,7 +102,13 @@ async def test_a_backlog_outgrows_its_file_and_comes_back(daemon: Any, database:
 
 
 @pytest.mark.parametrize(
-    ("target", "said"), [("memory:", "in memory"), ("sqlite:///a.db", "the same"), ("nonsense", "it must be memory:")]
+    ("target", "said"),
+    [
+        ("memory:", "in memory"),
+        ("sqlite:///a.db", "the same"),
+        ("nonsense", "it must be memory:"),
+        ("sqlite:///b.db", "There is no a.db"),
+    ],
 )
 @pytest_twisted.ensureDeferred
 async def test_what_cannot_be_moved_to_is_refused(target: str, said: str) -> None:
