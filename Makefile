@@ -62,8 +62,9 @@ format: $(VENV)/.dev ## put the code into its form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-docs: $(VENV)/.run ## write what is generated: smsd.toml.example, docs/lifecycle.md
+docs: $(VENV)/.run ## write what is generated: smsd.toml.example, docs/lifecycle.md, docs/smsctl.1
 	@$(BIN)/python -m smsd.settings.example > smsd.toml.example
+	@$(BIN)/python -m smsd.cli.manpage > docs/smsctl.1
 	@$(BIN)/python docs/draw.py docs/lifecycle.md
 
 clean: ## remove what was built, but not the data in var/

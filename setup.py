@@ -26,7 +26,7 @@ setup(
     python_requires=">=3.11",
     # twisted/plugins has no __init__.py on purpose: it is a folder that twistd looks into, not our package.
     packages=[*find_packages(include=["smsd", "smsd.*"]), "twisted.plugins"],
-    data_files=[("share/smsd", ["smsd.tac", "smsd.toml.example"])],
+    data_files=[("share/smsd", ["smsd.tac", "smsd.toml.example"]), ("share/man/man1", ["docs/smsctl.1"])],
     package_data={
         "smsd": [
             "py.typed",

@@ -5,7 +5,7 @@ from typing import Final
 import click
 
 from smsd.cli.cabinet import CABINET, Cabinet, day_option, pass_cabinet, told
-from smsd.cli.output import is_json, json_option, write_json, write_table
+from smsd.cli.output import is_json, json_option, say, write_json, write_table
 from smsd.cli.reviving import replay
 from smsd.core.message import Message
 from smsd.core.moment import moment
@@ -35,7 +35,8 @@ def list_letters(cabinet: Cabinet, day: str) -> None:
             for key, message in letters:
                 write_json(_facts(key, message))
         else:
-            write_table(_HEADINGS, ([*_facts(key, message).values()] for key, message in letters))
+            rows = [[*_facts(key, message).values()] for key, message in letters]
+            write_table(_HEADINGS, rows) if rows else say("There are none.")
 
 
 @archive.command()

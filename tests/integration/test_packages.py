@@ -75,6 +75,7 @@ def test_an_installed_wheel_has_all_that_the_daemon_and_smsctl_need(installed: P
     twistd = "import sys; sys.argv[0] = 'twistd'; from twisted.scripts.twistd import run; run()"
     assert "Accepts SMS over HTTP" in _run(python, "-c", twistd, "--help", cwd=tmp_path)
     assert "--delimiter" in _run(str(installed / "smsctl"), "send", "--help", cwd=tmp_path)
+    assert "smsctl spool copy" in (installed.parent / "share/man/man1/smsctl.1").read_text()
     assert "settings are good" in _run(str(installed / "smsctl"), "--json", "config", "check", cwd=tmp_path)
     made = "from smsd.api.manual import Manual; print(len(Manual().document))"
     assert int(_run(python, "-c", made, cwd=tmp_path)) > 10_000
