@@ -1,17 +1,12 @@
-"""Whole daemons on one stream, and the provider counts: one is killed and comes back, or the broker is."""
+"""Whole daemons on one topic: one is killed and comes back, or stops for a while, or the broker is gone."""
 
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
-import pytest_twisted
 import treq
 from pytest_twisted import ensureDeferred
 from twisted.internet.task import deferLater
@@ -19,109 +14,22 @@ from twisted.internet.task import deferLater
 from smsd.spool.stream.engine import LEASE_S
 from tests.integration.daemon import KEY, SMS, DaemonProcess, until
 from tests.integration.hook import Hook
-from tests.integration.provider import UNPROCESSABLE, Provider
-from tests.stream import kafka_server, kinesis_server
+from tests.integration.provider import UNPROCESSABLE
+from tests.stream import kafka_server
+from tests.stream.cluster import COUNT, RATE, Cluster, accepted, says
 from tests.stream.kafka_server import Broker
-from tests.stream.kinesis_proxy import proxy
 from tests.unit.pipeline.world import most_within
 
 pytestmark = pytest.mark.engines
-
-RATE = 20
-COUNT = 300
-#: Seconds within which another node has become the sender after the death of one.
-FOLLOWED_S = 10.0
-
-
-@attrs.define
-class Cluster:
-    """Daemons on one stream, and the one provider."""
-
-    folder: Path
-    provider: Provider
-    environment: dict[str, str]
-    nodes: list[DaemonProcess] = attrs.field(factory=list)
-
-    async def node(self, **more: str) -> DaemonProcess:
-        """Start one more."""
-        folder = self.folder / f"node{len(self.nodes)}"
-        folder.mkdir()
-        settings = {"rate": str(RATE), "grace": "1", "retry_base": "0.5", **more}
-        node = DaemonProcess(folder, self.provider.url, **settings)
-        node.environment |= self.environment
-        self.nodes.append(node)
-        await node.start()
-        return node
-
-    def signal(self, node: DaemonProcess, number: int) -> None:
-        """Send ``node`` a signal."""
-        assert node.process is not None
-        node.process.send_signal(number)
-
-    def sent_since(self, moment: float) -> list[float]:
-        """When requests arrived after ``moment``, in monotonic seconds."""
-        return [each.at_monotonic for each in self.provider.posts() if each.at_monotonic > moment]
-
-    async def is_followed(self, killed_at: float) -> None:
-        """Wait until another node sends; fail if that takes too long."""
-        # What the dead one had begun may arrive just after its death.
-        begun_s = 0.5
-        await until(lambda: self.sent_since(killed_at + begun_s), "another node sends", within_s=FOLLOWED_S - begun_s)
-
-    async def holds(self, ids: list[str], asked: DaemonProcess, others: int = 0) -> None:
-        """Wait until all ``ids`` are sent, as ``asked`` says; then none is lost, none was sent twice or too fast.
-
-        Up to ``others`` that were answered 503 may have been kept all the same.
-        """
-
-        async def are_sent() -> bool:
-            found = await (await asked.get("/sms?state=sent&limit=1000")).json()
-            return len(found["sms"]) >= len(ids)
-
-        await until(are_sent, "all are written down as sent", within_s=120.0)
-        sent = Counter(shown["reference"] for shown in self.provider.stored.values())
-        assert set(ids) <= set(sent)
-        assert len(sent) <= len(ids) + others
-        assert max(sent.values()) == 1
-        arrivals = [each.at_monotonic for each in self.provider.posts()]
-        assert most_within(arrivals, 1.0) <= RATE
-        gap_s = max(after - before for before, after in pairwise(arrivals))
-        a_second = len(arrivals) / (arrivals[-1] - arrivals[0])
-        print(f"{len(arrivals)} requests, {a_second:.1f} a second, longest gap {gap_s:.1f} s")
-
-
-@pytest_twisted.async_yield_fixture
-async def provider(reactor: Any) -> AsyncIterator[Provider]:
-    provider = Provider(reactor)
-    await provider.start()
-    yield provider
-    await provider.stop()
 
 
 def on_kafka(broker: Broker, topic: str) -> dict[str, str]:
     return {"SMSD_SPOOL": f"kafka://{broker.address}/{topic}"}
 
 
-@pytest.fixture
-def cluster(request: Any, tmp_path: Path, provider: Provider) -> Iterator[Cluster]:
-    """Has no nodes yet; the stream is the test's own."""
-    cluster = Cluster(tmp_path, provider, {})
-    yield cluster
-    for node in cluster.nodes:
-        if node.process is not None and node.process.poll() is None:
-            node.process.kill()
-            node.process.wait()
-
-
-async def accepted(nodes: list[DaemonProcess], count: int) -> list[str]:
-    """The ids of ``count`` messages that ``nodes`` took in turns, ten in a request."""
-    ids: list[str] = []
-    for number in range(count // 10):
-        response = await nodes[number % len(nodes)].post([SMS] * 10)
-        answer = await response.json()
-        assert response.code == 200, answer
-        ids += answer["ids"]
-    return ids
+async def ask(node: DaemonProcess, method: str, path: str) -> tuple[int, Any]:
+    response = await treq.request(method, node.url + path, headers={"X-API-Key": KEY}, persistent=False)
+    return response.code, await response.json()
 
 
 @ensureDeferred
@@ -209,16 +117,6 @@ async def test_when_the_broker_dies_nothing_is_accepted_and_when_it_is_back_all_
         assert most_within([each.at_monotonic for each in cluster.provider.posts()], 1.0) <= RATE
 
 
-async def says(node: DaemonProcess, code: int) -> bool:
-    """Whether /ready answers ``code``."""
-    return bool((await node.get("/ready")).code == code)
-
-
-async def ask(node: DaemonProcess, method: str, path: str) -> tuple[int, Any]:
-    response = await treq.request(method, node.url + path, headers={"X-API-Key": KEY}, persistent=False)
-    return response.code, await response.json()
-
-
 @ensureDeferred
 async def test_every_node_answers_for_every_message(cluster: Cluster, broker: Broker) -> None:
     receiver = Hook().start()
@@ -258,52 +156,3 @@ async def test_nodes_may_share_a_folder(cluster: Cluster, broker: Broker) -> Non
     id = await other.accepted()
     assert (await one.shown(id))["id"] == id
     assert (cluster.folder / "ledger-2.db").exists()
-
-
-@ensureDeferred
-async def test_one_node_on_kinesis_is_killed_and_comes_back(cluster: Cluster) -> None:
-    with kinesis_server.server() as url:
-        cluster.environment = kinesis_server.settings(url)
-        node = await cluster.node(spool="kinesis://sms", kinesis_create="yes")
-        ids = await accepted([node], COUNT)
-        await until(lambda: len(cluster.provider.stored) > 80, "some are sent")
-        await node.kill()
-        await node.start()
-        await cluster.is_followed(time.monotonic())
-        await cluster.holds(ids, node)
-        assert await node.terminate() == 0
-
-
-@ensureDeferred
-async def test_a_node_that_is_cut_from_its_stream_stops_and_says_so_and_the_other_goes_on(
-    cluster: Cluster, kinesis: str
-) -> None:
-    with proxy(kinesis) as way:
-        stream = {"spool": "kinesis://cut", "kinesis_create": "yes"}
-        cluster.environment = kinesis_server.settings(way.url)
-        sender = await cluster.node(**stream)
-        cluster.environment = kinesis_server.settings(kinesis)
-        standby = await cluster.node(**stream)
-        ids = await accepted([sender, standby], COUNT // 2)
-        await until(lambda: len(cluster.provider.stored) > 30, "some are sent")
-        way.is_cut = True
-        cut_at = time.monotonic()
-        response = await sender.post(SMS)
-        assert (response.code, response.headers.hasHeader("Retry-After")) == (503, True)
-        await until(lambda: says(sender, 503), "it says that it does not work", within_s=15.0)
-        assert await says(standby, 200)
-        ids += await accepted([standby], 10)
-        way.is_cut = False
-        await until(lambda: says(sender, 200), "it works again")
-        await cluster.holds(ids, sender, others=1)
-        # Between what the one had begun and what the other began nobody sent: whose lane it was was clear.
-        arrivals = cluster.sent_since(0.0)
-        assert any(after > cut_at and after - before > LEASE_S / 2 for before, after in pairwise(arrivals))
-
-
-@ensureDeferred
-async def test_a_stream_that_is_missing_is_named_with_what_makes_it(cluster: Cluster) -> None:
-    with kinesis_server.server() as url:
-        cluster.environment = kinesis_server.settings(url)
-        with pytest.raises(AssertionError, match=r"aws kinesis create-stream --stream-name sms --shard-count 1"):
-            await cluster.node(spool="kinesis://sms")

@@ -1,0 +1,64 @@
+"""Whole daemons on one stream of Kinesis: killed and back, or cut from it."""
+
+import time
+from itertools import pairwise
+
+import pytest
+from pytest_twisted import ensureDeferred
+
+from smsd.spool.stream.engine import LEASE_S
+from tests.integration.daemon import SMS, until
+from tests.stream import kinesis_server
+from tests.stream.cluster import COUNT, Cluster, accepted, says
+from tests.stream.kinesis_proxy import proxy
+
+pytestmark = pytest.mark.engines
+
+
+@ensureDeferred
+async def test_one_node_on_kinesis_is_killed_and_comes_back(cluster: Cluster) -> None:
+    with kinesis_server.server() as url:
+        cluster.environment = kinesis_server.settings(url)
+        node = await cluster.node(spool="kinesis://sms", kinesis_create="yes")
+        ids = await accepted([node], COUNT)
+        await until(lambda: len(cluster.provider.stored) > 80, "some are sent")
+        await node.kill()
+        await node.start()
+        await cluster.is_followed(time.monotonic())
+        await cluster.holds(ids, node)
+        assert await node.terminate() == 0
+
+
+@ensureDeferred
+async def test_a_node_that_is_cut_from_its_stream_stops_and_says_so_and_the_other_goes_on(
+    cluster: Cluster, kinesis: str
+) -> None:
+    with proxy(kinesis) as way:
+        stream = {"spool": "kinesis://cut", "kinesis_create": "yes"}
+        cluster.environment = kinesis_server.settings(way.url)
+        sender = await cluster.node(**stream)
+        cluster.environment = kinesis_server.settings(kinesis)
+        standby = await cluster.node(**stream)
+        ids = await accepted([sender, standby], COUNT // 2)
+        await until(lambda: len(cluster.provider.stored) > 30, "some are sent")
+        way.is_cut = True
+        cut_at = time.monotonic()
+        response = await sender.post(SMS)
+        assert (response.code, response.headers.hasHeader("Retry-After")) == (503, True)
+        await until(lambda: says(sender, 503), "it says that it does not work", within_s=15.0)
+        assert await says(standby, 200)
+        ids += await accepted([standby], 10)
+        way.is_cut = False
+        await until(lambda: says(sender, 200), "it works again")
+        await cluster.holds(ids, sender, others=1)
+        # Between what the one had begun and what the other began nobody sent: whose lane it was was clear.
+        arrivals = cluster.sent_since(0.0)
+        assert any(after > cut_at and after - before > LEASE_S / 2 for before, after in pairwise(arrivals))
+
+
+@ensureDeferred
+async def test_a_stream_that_is_missing_is_named_with_what_makes_it(cluster: Cluster) -> None:
+    with kinesis_server.server() as url:
+        cluster.environment = kinesis_server.settings(url)
+        with pytest.raises(AssertionError, match=r"aws kinesis create-stream --stream-name sms --shard-count 1"):
+            await cluster.node(spool="kinesis://sms")
