@@ -44,7 +44,12 @@ test-engines: $(VENV)/.dev ## run the tests that need more than pip brings, whic
 bench: $(VENV)/.dev ## measure how fast it is, and write docs/performance.md; some five minutes, best on a quiet machine
 	@$(BIN)/python -m tests.bench
 
-bench-peers: $(VENV)/.dev ## the same beside Kannel and Jasmin, which .ci/install peers brings
+# Jasmin wants older packages than smsd, so it has a place of its own. Whoever lacks it measures the others.
+.venv-jasmin/.jasmin:
+	@$(PYTHON) -m venv .venv-jasmin
+	@.venv-jasmin/bin/pip install --quiet --disable-pip-version-check jasmin==0.11.1 && touch $@ || echo "Jasmin does not install"
+
+bench-peers: $(VENV)/.dev .venv-jasmin/.jasmin ## measure accepts beside others' (apt-get install kannel rabbitmq-server redis-server)
 	@$(BIN)/python -m tests.bench.peers
 
 bench-smoke: $(VENV)/.dev ## only see that every benchmark runs
@@ -68,4 +73,4 @@ docs: $(VENV)/.run ## write what is generated: smsd.toml.example, docs/lifecycle
 	@$(BIN)/python docs/draw.py docs/lifecycle.md
 
 clean: ## remove what was built, but not the data in var/
-	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .venv-jasmin build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,10 +1,11 @@
 """Starts the processes that are measured, and stops them."""
 
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,7 @@ class Server:
     pid: int
     headers: str = ""  #: lines that each request needs
     ready_s: float = 0.0  #: seconds from its start until it was ready
+    others: Sequence[int] = ()  #: further processes that are part of it
 
     @property
     def sms(self) -> str:
@@ -39,7 +41,7 @@ class Server:
 
     def cpu_s(self) -> dict[int, float]:
         """See usage.cpu_s."""
-        return dict(usage.cpu_s(self.pid))
+        return {pid: ran for each in (self.pid, *self.others) for pid, ran in usage.cpu_s(each).items()}
 
     def get(self, path: str) -> str:
         """What it answers there, which must be 200."""
@@ -88,16 +90,33 @@ def ended(process: "subprocess.Popen[bytes]") -> Iterator[None]:
 
 def await_answer(url: str, path: str, wanted: set[int], process: "subprocess.Popen[bytes]") -> None:
     """Wait until ``process`` answers a GET of ``path`` at ``url`` with a status that is wanted."""
+    _await(lambda: _get(url, path)[0] in wanted, process)
+
+
+def await_text(url: str, path: str, part: str, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until what ``process`` answers there has ``part`` in it."""
+    _await(lambda: part in _get(url, path)[1], process)
+
+
+def await_port(port: int, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until ``process`` takes connections to ``port``."""
+    _await(lambda: _connects(port), process)
+
+
+def _connects(port: int) -> bool:
+    with socket.create_connection(("127.0.0.1", port)):
+        return True
+
+
+def _await(holds: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         assert process.poll() is None, f"{process.args!r} ended with {process.returncode}"
-        try:
-            if _get(url, path)[0] in wanted:
+        with suppress(OSError, HTTPException):
+            if holds():
                 return
-        except (OSError, HTTPException):
-            pass
         time.sleep(0.02)
-    raise TimeoutError(url)
+    raise TimeoutError(process.args)
 
 
 def _get(url: str, path: str) -> tuple[int, str]:
