@@ -3,7 +3,6 @@
 python -m tests.bench [--smoke] [--docs FOLDER]
 """
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +17,6 @@ from tests.bench.flame import flame
 from tests.bench.idle import idle
 from tests.bench.plot import plot
 from tests.bench.sizes import FULL, SMOKE, Sizes
-from tests.integration.daemon import ROOT
 
 TITLE = "smsd, as a ratio to what stands beside it"
 
@@ -38,22 +36,15 @@ def measure(folder: Path, sizes: Sizes, drawn: Path) -> Iterator[list[Figure]]:
 
 def main() -> None:
     """Measure, print, write."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--smoke", action="store_true", help="only see that everything runs, and write nothing")
-    options.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the page is")
-    given = options.parse_args()
+    given = page.arguments(str(__doc__))
     figures: list[Figure] = []
     with TemporaryDirectory() as made:
-        drawn = Path(made, "accept.svg") if given.smoke else given.docs / "accept.svg"
-        for part in measure(Path(made), SMOKE if given.smoke else FULL, drawn):
+        docs = page.folder(given, Path(made))
+        for part in measure(Path(made), SMOKE if given.smoke else FULL, docs / "accept.svg"):
             figures += part
             print(table(part), flush=True)
-        assert drawn.stat().st_size < 300_000, drawn.stat().st_size
-    drawing = plot(TITLE, figures)
-    if not given.smoke:
-        given.docs.joinpath("performance.svg").write_text(drawing)
-        text = f"{page.machine()}\n{table(figures)}\n![{TITLE}](performance.svg)\n"
-        page.write(given.docs / "performance.md", "bench", text)
+        docs.joinpath("performance.svg").write_text(plot(TITLE, figures))
+        page.write(docs, "bench", f"{page.machine()}\n{table(figures)}\n![{TITLE}](performance.svg)\n")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ def backlog(folder: Path, sizes: Sizes) -> list[Figure]:
     folder.mkdir()
     full, few = folder / "full", folder / "few"
     with smsd(full) as crowded, smsd(few) as roomy:
+        fill(roomy, sizes.leases * outbox.TOGETHER)
         fill(crowded, sizes.waiting)
         size = sum(each.stat().st_size for each in full.glob("smsd.db*")) / sizes.waiting
         accepts = _accepts(crowded, roomy, sizes)

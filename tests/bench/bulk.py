@@ -1,6 +1,7 @@
 """How many SMS are accepted in arrays of 1,000, beside a bare Klein route that reads the same arrays."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -35,8 +36,8 @@ def load(bodies: Sequence[bytes], *, for_s: float) -> Callable[[Server], Load]:
 
 
 def fill(server: Server, messages: int) -> Load:
-    """Have ``server`` keep ``messages``, in arrays."""
-    most = messages // ARRAY
+    """Have ``server`` keep at least ``messages``, in arrays."""
+    most = math.ceil(messages / ARRAY)
     return post_for(server.sms, arrays(), connections=min(CONNECTIONS, most), most=most, headers=server.headers)
 
 

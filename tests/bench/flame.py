@@ -11,10 +11,14 @@ from tests.bench.servers import Server
 
 #: Samples a second.
 RATE: Final = 100
+#: Percent of the samples: narrower frames cannot be seen, and would make the file three times as large.
+LEAST_PERCENT: Final = 0.3
 #: Seconds that py-spy may take beside what it watches.
 _PATIENCE_S: Final = 60.0
 #: What stands before a file's place in the program, or in a package.
 _ABOVE: Final = re.compile(r"/[^\s()&]*?/(?=site-packages/|lib/python3|bin/|smsd/)")
+#: One frame of the drawing, and its share.
+_FRAME: Final = re.compile(r"<g><title>[^<]*, (?P<percent>[\d.]+)%\)</title>.*?</g>")
 
 
 def flame(smsd: Server, path: Path, for_s: float) -> None:
@@ -27,4 +31,8 @@ def flame(smsd: Server, path: Path, for_s: float) -> None:
     load(for_s + 1)(smsd)
     said, _ = watch.communicate(timeout=_PATIENCE_S)
     assert watch.returncode == 0, said.decode()
-    path.write_text(_ABOVE.sub("", path.read_text()))
+    path.write_text(_FRAME.sub(_without_narrow, _ABOVE.sub("", path.read_text())))
+
+
+def _without_narrow(frame: re.Match[str]) -> str:
+    return frame[0] if float(frame["percent"]) >= LEAST_PERCENT else ""

@@ -67,6 +67,8 @@ def opened(folder: Path) -> Iterator[Outbox]:
     threads: Any = ThreadCalls()
     spool = SqliteSpool(str(folder / "smsd.db"), reactor=threads)
     spool.open()
-    threads.result(spool.recover(time.time()))
-    yield Outbox(spool, threads)
-    threads.result(spool.close())
+    try:
+        threads.result(spool.recover(time.time()))
+        yield Outbox(spool, threads)
+    finally:
+        threads.result(spool.close())

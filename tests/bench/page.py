@@ -1,13 +1,19 @@
 """Writes what was measured into a page, between two marks, and leaves the rest of the page alone."""
 
+import argparse
 import os
 import platform
+import shutil
 import sqlite3
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from tests.integration.daemon import ROOT
+
+#: The page's name.
+PAGE: Final = "performance.md"
 _PACKAGES: Final = ("twisted", "klein", "jsonschema-rs", "jsonschema", "attrs", "messagebird", "requests")
 
 
@@ -21,9 +27,27 @@ def replace(page: str, name: str, text: str) -> str:
     return f"{before}{begin}{text}{end}{after}"
 
 
-def write(path: Path, name: str, text: str) -> None:
-    """Put ``text`` into the page at ``path``."""
+def write(folder: Path, name: str, text: str) -> None:
+    """Put ``text`` between the marks called ``name`` of the page in ``folder``."""
+    path = folder / PAGE
     path.write_text(replace(path.read_text(), name, text))
+
+
+def arguments(about: str) -> argparse.Namespace:
+    """What a benchmark's command was given: ``smoke``, ``docs``."""
+    options = argparse.ArgumentParser(description=about)
+    options.add_argument("--smoke", action="store_true", help="only see that it runs: tiny, and written into a copy")
+    options.add_argument("--docs", type=Path, default=ROOT / "docs", help="the folder with the page")
+    return options.parse_args()
+
+
+def folder(given: argparse.Namespace, made: Path) -> Path:
+    """Where the page is: in ``docs``, or a copy of it in ``made``."""
+    if not given.smoke:
+        docs: Path = given.docs
+        return docs
+    shutil.copy(given.docs / PAGE, made)
+    return made
 
 
 def machine() -> str:

@@ -3,7 +3,6 @@
 python -m tests.bench.peers [--smoke] [--docs FOLDER]
 """
 
-import argparse
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,13 +11,12 @@ from tempfile import TemporaryDirectory
 import attrs
 
 from tests.bench import accept, jasmin, kannel, page, servers
-from tests.bench.figures import Figure, shown, table
+from tests.bench.figures import Figure, table
 from tests.bench.load import Load, get_for
 from tests.bench.plot import plot
 from tests.bench.rounds import Round, measured
 from tests.bench.servers import Server
 from tests.bench.sizes import FULL, SMOKE, Sizes
-from tests.integration.daemon import ROOT
 
 TITLE = "Accepts of smsd, as a ratio to those of others"
 
@@ -89,20 +87,15 @@ _KINDS: tuple[tuple[str, str, Callable[[Round], float]], ...] = (
 
 def main() -> None:
     """Measure, print, write."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--smoke", action="store_true", help="only see that it runs, and write nothing")
-    options.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the page is")
-    given = options.parse_args()
+    given = page.arguments(str(__doc__))
     with TemporaryDirectory() as made:
         rounds = measure(Path(made), SMOKE if given.smoke else FULL)
-    found = figures(rounds)
-    text = f"{page.machine()}\n{table(found)}\n"
-    print(text)
-    for name, each in rounds.items():
-        print(f"{name}: {', '.join(shown(one.rate) for one in each)} /s")
-    if not given.smoke:
-        given.docs.joinpath("peers.svg").write_text(plot(TITLE, found))
-        page.write(given.docs / "performance.md", "peers", f"{text}![{TITLE}](peers.svg)\n")
+        found = figures(rounds)
+        text = f"{page.machine()}\n{table(found)}\n"
+        print(text)
+        docs = page.folder(given, Path(made))
+        docs.joinpath("peers.svg").write_text(plot(TITLE, found))
+        page.write(docs, "peers", f"{text}![{TITLE}](peers.svg)\n")
 
 
 if __name__ == "__main__":
