@@ -18,15 +18,15 @@ CONNECTIONS: Final = 4
 ARRAYS: Final = 50
 
 
-def arrays() -> Sequence[bytes]:
-    """As a campaign posts them: each SMS has its own recipient and its own text."""
-    return [_array(number * ARRAY) for number in range(ARRAYS)]
+def arrays(text: str = "Order {} is on its way.") -> Sequence[bytes]:
+    """As a campaign posts them: each SMS has its own recipient, and its own text if the text has a place for that."""
+    return [_array(number * ARRAY, text) for number in range(ARRAYS)]
 
 
-def _array(first: int) -> bytes:
+def _array(first: int, text: str) -> bytes:
     numbers = range(first, first + ARRAY)
     return json.dumps(
-        [SMS | {"recipient": 31_600_000_000 + each, "message": f"Order {each} is on its way."} for each in numbers]
+        [SMS | {"recipient": 31_600_000_000 + each, "message": text.format(each)} for each in numbers]
     ).encode()
 
 
@@ -42,25 +42,31 @@ def fill(server: Server, messages: int) -> Load:
 
 
 def bulk(bare: Server, smsd: Server, sizes: Sizes) -> list[Figure]:
-    """Alternated rounds."""
-    bodies = arrays()
-    load(bodies, for_s=sizes.warm_s / 5)(smsd)
-    beside, rounds = [], []
-    for _ in range(sizes.rounds):
-        beside.append(measured(bare, load(bodies, for_s=sizes.round_s / 2)))
-        rounds.append(measured(smsd, load(bodies, for_s=sizes.round_s)))
+    """Alternated rounds, with one text for all and with as many texts as SMS."""
+    kinds = {"one text": arrays("This is a test message."), "own texts": arrays()}
+    load(kinds["own texts"], for_s=sizes.warm_s / 5)(smsd)
+    found: list[Figure] = []
+    for kind, bodies in kinds.items():
+        beside, rounds = [], []
+        for _ in range(sizes.rounds):
+            beside.append(measured(bare, load(bodies, for_s=sizes.round_s / 2)))
+            rounds.append(measured(smsd, load(bodies, for_s=sizes.round_s)))
+        found += _figures(kind, rounds, beside)
+    return found
+
+
+def _figures(kind: str, rounds: Sequence[Round], beside: Sequence[Round]) -> list[Figure]:
+    def figure(what: str, unit: str, of: Callable[[Round], float]) -> Figure:
+        return Figure(
+            what=f"bulk, {kind}: {what}",
+            unit=unit,
+            rounds=[of(each) for each in rounds],
+            against="bare Klein, reading them",
+            beside=[of(each) for each in beside],
+        )
+
     return [
-        at_least(_figure("SMS", "/s", lambda each: each.rate * ARRAY, rounds, beside), 100_000),
-        _figure("the answer's p99", "ms", lambda each: each.p99_ms, rounds, beside),
-        _figure("CPU for an SMS", "µs", lambda each: each.cpu_us / ARRAY, rounds, beside),
+        at_least(figure("SMS", "/s", lambda each: each.rate * ARRAY), 100_000),
+        figure("the answer's p99", "ms", lambda each: each.p99_ms),
+        figure("CPU for an SMS", "µs", lambda each: each.cpu_us / ARRAY),
     ]
-
-
-def _figure(what: str, unit: str, of: Callable[[Round], float], rounds: list[Round], beside: list[Round]) -> Figure:
-    return Figure(
-        what=f"bulk: {what}",
-        unit=unit,
-        rounds=[of(each) for each in rounds],
-        against="bare Klein, reading them",
-        beside=[of(each) for each in beside],
-    )
