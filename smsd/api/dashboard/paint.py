@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from smsd.api.dashboard.look import Seen
@@ -12,6 +12,9 @@ from smsd.api.dashboard.sight import Sight
 from smsd.core.lifecycle import OPEN, State
 from smsd.core.message import Priority
 from smsd.core.moment import moment
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _MOMENT: Final = re.compile(r"&lt;(\d{4}-\d\d-\d\dT[\d:.]+Z)&gt;")
 #: Parts of the front page that change; each a template, and the id of an element.
@@ -21,16 +24,20 @@ _PARTS: Final = ("sentence", "now", "plots", "latest", "dead")
 class Paint:
     """The templates that the package ships."""
 
-    def __init__(self) -> None:
-        self._jinja = Environment(
+    @cached_property
+    def _jinja(self) -> "Environment":
+        from jinja2 import Environment, PackageLoader, StrictUndefined  # 3 MB, once somebody looks
+
+        jinja = Environment(
             loader=PackageLoader("smsd.api.dashboard"),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._jinja.filters |= {"when": when, "words": words, "age": age, "count": count, "rate": rate}
-        self._jinja.globals |= {"priorities": tuple(Priority), "states": tuple(State), "open": OPEN, "State": State}
+        jinja.filters |= {"when": when, "words": words, "age": age, "count": count, "rate": rate}
+        jinja.globals |= {"priorities": tuple(Priority), "states": tuple(State), "open": OPEN, "State": State}
+        return jinja
 
     def page(self, name: str, /, **given: Any) -> bytes:
         """The page ``name`` in UTF-8."""
