@@ -9,7 +9,7 @@ from typing import Final
 from tests.bench.figures import Figure, shown
 
 _ROW: Final = 26
-_LEFT: Final = 330
+_LEFT: Final = 390
 _WIDTH: Final = 520
 _RIGHT: Final = 90
 _TOP: Final = 40
@@ -34,7 +34,7 @@ def plot(title: str, figures: Sequence[Figure]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"><style>{_STYLE}</style>',
         f'<title>{escape(title)}</title><rect class="paper" width="{width}" height="{height}"/>',
-        f'<text x="10" y="22" font-weight="bold">{escape(title)}</text>',
+        f'<text x="10" y="22" style="font-weight:bold">{escape(title)}</text>',
         *(_grid(x(each), each, height) for each in _ticks(low, high)),
     ]
     for number, each in enumerate(rows):
