@@ -124,8 +124,9 @@ class ILedger(Interface):
         """
 
     async def ahead(id: str) -> int | None:
-        """How many go before message ``id`` if nothing else comes; None if it is not in line.
+        """How many go before message ``id`` if nothing else comes; None if it has no turn to come.
 
+        Of one whose time has not come: how many will at that time, of those whose time comes together with it.
         Raises UnknownMessage and SpoolUnavailable.
         """
 

@@ -16,6 +16,8 @@ from smsd.core.quota import Usage
 
 #: Seconds in line after which a message rises, unless set otherwise.
 AGEING_S: Final = 600.0
+#: Messages whose times are no further apart than so many seconds count as scheduled together.
+TOGETHER_S: Final = 1.0
 #: One turn in so many is for what has waited longest.
 RISING: Final = 10
 
@@ -36,6 +38,7 @@ class Place:
 
     first: int  #: how many go before the first of them, if nothing else comes
     last: int  #: how many go before the last to go
+    then: int = 0  #: how many go before the last whose time has not come, at its time, of those that it comes for then
     usages: tuple[Usage, ...] = ()  #: what their API key has used of its quotas, with them
 
 

@@ -35,9 +35,10 @@ class Arrivals:
         if not waiting:
             return None
         now = self._now()
+        # What is scheduled begins at its time, and leaves at the pace like everything else.
         first = await self._ledger.ahead(waiting[0].id)
         last = first if len(waiting) == 1 else await self._ledger.ahead(waiting[-1].id)
         return Arrival(
-            position=None if first is None else first + 1,
-            eta=max(waiting[-1].not_before, now + (last or 0) / self._pace()),
+            position=None if first is None or waiting[0].not_before > now else first + 1,
+            eta=max(waiting[-1].not_before, now) + (last or 0) / self._pace(),
         )

@@ -94,15 +94,15 @@ class Intake:
         ids, messages = make() if sum(len(each.recipients) for each in submissions) < MANY else await self._aside(make)
 
         pace = self._pace()
+        latest = max([now, *(each.send_at for each in submissions if each.send_at is not None)])
 
         def receipt(place: Place) -> Receipt:
-            # What is scheduled begins at its time, and leaves at the pace like everything else.
-            last = messages[-1].not_before + (len(messages) - 1) / pace
             return Receipt(
                 ids=ids,
                 messages=messages,
                 position=place.first + 1 if messages[0].not_before <= now else None,
-                eta=max(last, now + place.last / pace),
+                # What is scheduled begins at its time, and leaves at the pace like everything else.
+                eta=max(latest + place.then / pace, now + place.last / pace),
                 usages=place.usages,
             )
 

@@ -18,6 +18,7 @@ from smsd.core.settle import abandon
 from smsd.core.turns import Counts, Place, Turns, place
 from smsd.ports import Lease
 from smsd.spool import record
+from smsd.spool.crowds import Crowds
 from smsd.spool.dialect import first_line
 from smsd.spool.jobs import Amend, Append, Move, Parcel, Recover, Release, Simply, Store, Take
 from smsd.spool.leases import Leases
@@ -145,12 +146,15 @@ class Desk(ABC):
     def _append(self, jobs: Sequence[Append], draft: Draft) -> Answers:
         rows: list[record.Row] = []
         taken = self.leases.next()
-        answers = [[self._keep(parcel, job.limit, draft, rows, taken) for parcel in job.parcels] for job in jobs]
+        crowds = Crowds(self._table.due)
+        answers = [
+            [self._keep(parcel, job.limit, draft, rows, taken, crowds) for parcel in job.parcels] for job in jobs
+        ]
         self._table.insert(rows)
         return answers
 
     def _keep(
-        self, parcel: Parcel, limit: int, draft: Draft, rows: list[record.Row], taken: Counts
+        self, parcel: Parcel, limit: int, draft: Draft, rows: list[record.Row], taken: Counts, crowds: Crowds
     ) -> Place | SmsdError:
         """Add what ``parcel`` holds to ``draft`` and ``rows``, or say why it is not kept: then nothing is written."""
         try:
@@ -158,8 +162,8 @@ class Desk(ABC):
         except SmsdError as refused:
             return refused
         where = place(draft.in_line, [record.line(row) for row in parcel.rows], taken)
-        if usages:
-            where = attrs.evolve(where, usages=usages)
+        if (then := crowds.join(parcel.rows)) or usages:
+            where = attrs.evolve(where, usages=usages, then=then)
         if (claim := parcel.claim) is not None:
             self._table.claim(claim, Claimed(fingerprint=claim.fingerprint, answer=claim.answer(where)))
         draft.add_rows(parcel.rows)

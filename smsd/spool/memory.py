@@ -17,10 +17,12 @@ from smsd.core.query import Page, Query
 from smsd.core.quota import Quota, Usage, charge
 from smsd.core.report import Inbound
 from smsd.core.standing import Standing
-from smsd.core.turns import AGEING_S, Place, Turns, ahead, place
+from smsd.core.turns import AGEING_S, TOGETHER_S, Place, Turns, ahead, place
 from smsd.ports import IEngine, Lease
+from smsd.spool.crowds import Crowds
 from smsd.spool.leases import Leases
 from smsd.spool.memorypost import Postbox
+from smsd.spool.record import rows_of
 
 #: Messages that may wait, as in the queue this began with.
 LIMIT: Final = 100
@@ -82,6 +84,8 @@ class MemorySpool:
             raise ValueError("the spool cannot hold this: a message with its id is stored already")
         where = place(self._in_line(), [each.line for each in messages], self._leases.next())
         if messages:
+            then = Crowds(lambda at: Counter(each.line for each in self._crowd(at))).join(rows_of(messages))
+            where = attrs.evolve(where, then=then)
             where = attrs.evolve(where, usages=self._charge(messages, quotas, messages[0].accepted_at))
         if claim is not None:
             kept = Claimed(fingerprint=claim.fingerprint, answer=claim.answer(where))
@@ -199,11 +203,27 @@ class MemorySpool:
         message = await self.find(id)
         line = self._line(message.priority, message.api_key)
         if message not in line:
-            return None
+            return self._then(message)
         before, taken = line.index(message), self._leases.next()
         if self._leases.is_next(id):
             return ahead(taken, message.line, before)
         return ahead(self._in_line(), message.line, before, taken)
+
+    def _then(self, message: Message) -> int | None:
+        if message.state is not State.QUEUED or message.is_held:
+            return None
+        crowd = self._crowd(message.not_before)
+        place = self._places[message.id]
+        return ahead(
+            Counter(each.line for each in crowd),
+            message.line,
+            sum(1 for each in crowd if each.line == message.line and self._places[each.id] < place),
+        )
+
+    def _crowd(self, at: float) -> list[Message]:
+        queued = (each for each in self._open.values() if each.state is State.QUEUED and not each.is_held)
+        in_line = {each.id for each in self._waiting()}
+        return [each for each in queued if at - TOGETHER_S < each.not_before <= at and each.id not in in_line]
 
     async def forget(self, before: float, limit: int) -> int:
         """Forget up to ``limit`` messages that ended before ``before``, and not only their text and numbers."""

@@ -64,6 +64,7 @@ Row = tuple[Any, ...]
 _PRIORITY: Final = FIELDS.index("priority")
 _API_KEY: Final = FIELDS.index("api_key")
 _ACCEPTED_AT: Final = FIELDS.index("accepted_at")
+_NOT_BEFORE: Final = FIELDS.index("not_before")
 _RECIPIENTS: Final = FIELDS.index("recipients")
 _STATE: Final = FIELDS.index("state")
 _PLACE: Final = itemgetter(_STATE, _PRIORITY, _API_KEY, -1)
@@ -228,6 +229,12 @@ def _read_delivery(digits: str, status: str, at: float, reason: str, code: int |
 def line(row: Row) -> tuple[Priority, str]:
     """The line that the message in ``row`` belongs to."""
     return _PRIORITIES[row[_PRIORITY]], row[_API_KEY]
+
+
+def not_before(row: Row) -> float:
+    """The time of the message in ``row`` (UTC epoch seconds)."""
+    at: float = row[_NOT_BEFORE]
+    return at
 
 
 def origin(row: Row) -> tuple[str, float]:

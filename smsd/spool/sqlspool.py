@@ -154,7 +154,7 @@ class SqlSpool(ABC):
         in_line = (await self._tally()).in_line
         before = await self._read(self._reading.before, message, in_line.get(message.line, 0))
         if before is None:
-            return None
+            return await self._read(self._reading.then, message)
         taken = self._leases.next()
         if self._leases.is_next(id):
             return ahead(taken, message.line, before)

@@ -12,10 +12,11 @@ from smsd.core.lifecycle import State
 from smsd.core.message import Message, Priority
 from smsd.core.query import Page, Query
 from smsd.core.quota import Quota, Usage
+from smsd.core.turns import ahead
 from smsd.spool import record
 from smsd.spool.dialect import Connection, Dialect
 from smsd.spool.jobs import Change
-from smsd.spool.places import IN_LINE, before
+from smsd.spool.places import IN_LINE, before, crowd
 from smsd.spool.search import search_sql
 
 #: Messages in a statement that writes their recipients down; few sizes keep it prepared.
@@ -206,6 +207,19 @@ class Table(ABC):
         line = (int(message.priority), message.api_key)
         row = self._connection.execute(sql, (message.id, *line)).fetchone()
         return None if row is None else before(self._connection, line, row[0], total)
+
+    def due(self, at: float) -> Counter[tuple[Priority, str]]:
+        """How many of each line have their time together with one at ``at`` (UTC epoch seconds)."""
+        return crowd(self._connection, at)[0]
+
+    def then(self, message: Message) -> int | None:
+        """How many go before ``message`` at its time, of those scheduled together with it; None if it has come."""
+        sql = "SELECT seq FROM message WHERE id = ? AND ready = 0 AND state = 'queued'"
+        row = self._connection.execute(sql, (message.id,)).fetchone()
+        if row is None:
+            return None
+        counts, earlier = crowd(self._connection, message.not_before, row[0])
+        return ahead(counts, message.line, earlier[message.line])
 
     def forget(self, before: float, limit: int) -> int:
         """Remove text and numbers of up to ``limit`` messages that ended before ``before``; the answer is how many."""

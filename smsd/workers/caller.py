@@ -42,8 +42,8 @@ class Caller:
         match call:
             case "kept", pace, kept:
                 self.pace = pace
-                for number, first, last in kept:
-                    self._waiting.pop(number).callback(Place(first=first, last=last))
+                for number, first, last, then in kept:
+                    self._waiting.pop(number).callback(Place(first=first, last=last, then=then))
             case "refused", number, *answer:
                 self._waiting.pop(number).errback(Answered(_answer(*answer)))
             case "answer", number, *answer:

@@ -64,10 +64,10 @@ class Desk:
             self._note_use(api_key)
         parcels = [Parcel(api_key=api_key, messages=record.Rows(rows)) for _, api_key, rows in keeps]
         answers = await self._admission.admit_each(parcels, self._now())
-        kept: list[tuple[int, int, int]] = []
+        kept: list[tuple[int, int, int, int]] = []
         for (number, *_), answer in zip(keeps, answers, strict=True):
             if isinstance(answer, Place):
-                kept.append((number, answer.first, answer.last))
+                kept.append((number, answer.first, answer.last, answer.then))
             else:
                 self._refuse(Failure(answer), [(number,)], send)
         send(("kept", self._pace(), kept))

@@ -79,7 +79,7 @@ async def test_who_waits_is_told_how_many_are_ahead_and_the_others_nothing(spool
     later = sms(not_before=now + 60)
     await spool.append([*messages, later], ROOM)
     assert [await spool.ahead(each.id) for each in messages] == [0, 1, 2]
-    assert await spool.ahead(later.id) is None
+    assert await spool.ahead(later.id) == 0  # at its time
 
 
 @ensureDeferred
@@ -97,3 +97,18 @@ async def test_what_is_on_its_way_out_goes_before_whoever_overtakes_the_rest(spo
     await spool.release(window[4])
     assert await spool.ahead(urgent.id) == 5
     assert await spool.ahead(window[4].message.id) == 7  # a turn of bank as well
+
+
+@ensureDeferred
+async def test_what_is_scheduled_together_is_counted_by_the_turns_that_it_will_have(spool, sms, now):
+    at = {"not_before": now + 60}
+    assert (await spool.append([sms(**at) for _ in range(20)], ROOM)).then == 19
+    one, of_another, urgent = sms(**at), sms(**at, api_key="bank"), sms(**at, priority=Priority.HIGH)
+    places = [await spool.append([each], ROOM) for each in (one, of_another, urgent)]
+    assert [place.then for place in places] == [20, 1, 0]
+    assert [await spool.ahead(each.id) for each in (one, of_another, urgent)] == [22, 2, 0]
+    apart = [sms(not_before=now + 60 + seconds) for seconds in (-1, 2)]
+    assert [(await spool.append([each], ROOM)).then for each in apart] == [0, 0]
+    assert (await spool.append([sms()], ROOM)).then == 0
+    answers = await spool.append_each([[sms(**at)], [sms(**at)]], ROOM)
+    assert [answer.then for answer in answers] == [23, 24]

@@ -15,6 +15,7 @@ from smsd.core.settle import abandon
 from smsd.core.turns import place
 from smsd.ports import Lease
 from smsd.spool import record
+from smsd.spool.crowds import Crowds
 from smsd.spool.jobs import Amend, Append, Parcel, Recover, Release, Simply, Store, Take
 from smsd.spool.stream import command
 from smsd.spool.stream.command import Command
@@ -144,7 +145,9 @@ class StreamDesk(Follower):
             with suppress(SmsdError):  # the log has the last word
                 usages = charge(parcel.quotas, self._table.used(api_key, parcel.quotas, now), asked, now)
         where = attrs.evolve(
-            place(guess.in_line, [record.line(row) for row in parcel.rows], self.leases.next()), usages=usages
+            place(guess.in_line, [record.line(row) for row in parcel.rows], self.leases.next()),
+            usages=usages,
+            then=Crowds(self._table.due).join(parcel.rows),
         )
         return parcel.claim.answer(where)
 
