@@ -49,14 +49,14 @@ class SpoolFull(SmsdError):
     retry_after_s: int = 1  #: seconds until there should be room; the intake knows the pace
 
     @property
-    def requests(self) -> int:
+    def requests(self) -> float:
         """How many requests have to go before there is room, if each has as many recipients as the average one."""
-        return math.ceil((self.waiting + self.asked - self.limit) * self.messages / max(1, self.waiting))
+        return (self.waiting + self.asked - self.limit) * self.messages / max(1, self.waiting)
 
     @property
     def later(self) -> int:
         """How many of these are not in line yet."""
-        return max(0, self.requests - self.in_line)
+        return max(0, math.ceil(self.requests) - self.in_line)
 
 
 @attrs.frozen(kw_only=True)
