@@ -209,6 +209,8 @@ class Desk(ABC):
             raise UnknownMessage(id=job.id)
         after = job.step(message)
         self._replace([(message, after)], draft, is_in_line=self._table.is_in_line(job.id))
+        if after.state is not State.QUEUED:
+            self.leases.leave(job.id)
         return after
 
     def _replace(self, steps: Sequence[tuple[Message, Message]], draft: Draft, is_in_line: bool | None = None) -> None:

@@ -43,7 +43,11 @@ class Leases(Collection[str]):
     def begin(self, lease: Lease) -> None:
         """Its message is in line no more, but being sent."""
         if self.holds(lease):
-            self._lines.pop(lease.message.id, None)
+            self.leave(lease.message.id)
+
+    def leave(self, id: str) -> None:
+        """The message ``id`` is in line no more, though somebody may lease it still."""
+        self._lines.pop(id, None)
 
     def end(self, lease: Lease) -> None:
         """Hold ``lease`` no more, if it is held."""

@@ -196,6 +196,8 @@ class MemorySpool:
         message = await self.find(id)
         after = step(message)
         self._replace(message, after)
+        if after.state is not State.QUEUED:
+            self._leases.leave(id)
         return after
 
     async def ahead(self, id: str) -> int | None:

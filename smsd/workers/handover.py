@@ -16,8 +16,9 @@ from twisted.internet.main import CONNECTION_DONE
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-#: Octets of a connection that were read and go with it; a request that is read here is no longer.
-MOST: Final = 65_536
+#: Octets of a connection that were read and can go with it: what Linux lets into one message, nearly. A request that
+#: is read here is no longer than a third of that, and at most so much again has come in behind it.
+MOST: Final = 196_608
 #: Connections that are taken at once, before others have their turn.
 _AT_ONCE: Final = 32
 #: Stands before the octets, since no descriptor goes without one.
@@ -54,6 +55,8 @@ class Handover:
 
         False if that cannot be done now; otherwise ``transport`` is dead, and its protocol is told nothing more.
         """
+        if len(data) > MOST:
+            return False
         handle = transport.getHandle()
         try:
             socket.send_fds(self._door, [_MARK + data], [handle.fileno()])
@@ -79,7 +82,7 @@ class Handover:
         """Take the connections that wait."""
         for _ in range(_AT_ONCE):
             try:
-                data, descriptors, _, _ = socket.recv_fds(self._door, len(_MARK) + MOST, 1)
+                data, descriptors, flags, _ = socket.recv_fds(self._door, len(_MARK) + MOST, 1)
             except BlockingIOError:
                 return None
             except OSError:
@@ -87,7 +90,10 @@ class Handover:
             if not data:
                 return Failure(CONNECTION_DONE)
             for descriptor in descriptors:
-                self._adopt(descriptor, data[len(_MARK) :])
+                if flags & socket.MSG_TRUNC:  # it would go on in the middle of a request
+                    os.close(descriptor)
+                else:
+                    self._adopt(descriptor, data[len(_MARK) :])
         return None
 
     def buildProtocol(self, address: IAddress) -> IProtocol | None:

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -221,3 +222,49 @@ async def test_the_last_use_of_a_key_is_known_though_an_accept_process_saw_it(da
         first = await deferToThread(last_use)
         # The daemon itself asks for a key's use once a minute.
         await until(lambda: deferToThread(lambda: last_use() > first), "a later use is told", within_s=30)
+
+
+@ensureDeferred
+async def test_requests_that_come_without_waiting_for_answers_are_all_answered_in_their_order(daemon: Any) -> None:
+    server = daemon(**SLOW)
+    await server.start()
+    await busy(server)
+    count = 1200
+
+    def request(number: int) -> bytes:
+        body = json.dumps({**SMS, "reference": f"{number:04}", "message": "x" * 100}).encode()
+        head = f"POST /sms HTTP/1.1\r\nHost: a\r\nX-API-Key: {KEY}\r\nContent-Type: application/json\r\n"
+        return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+    def talk() -> list[str]:
+        with (
+            socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection,
+            connection.makefile("rb") as file,
+        ):
+            for number in range(6):  # by then it is passed on
+                connection.sendall(request(number))
+                _ = answered(file)
+            connection.sendall(request(6))
+            writing = threading.Thread(target=connection.sendall, args=(b"".join(map(request, range(7, count))),))
+            writing.start()
+            ids = [answered(file) for _ in range(6, count)]
+            writing.join()
+            return ids
+
+    ids = await deferToThread(talk)
+    assert len(set(ids)) == count - 6
+    for place in (0, 300, 700, len(ids) - 1):
+        assert (await server.shown(ids[place]))["reference"] == f"{place + 6:04}"
+
+
+def answered(file: Any) -> str:
+    """The id in the next answer."""
+    assert b" 200 " in file.readline()
+    headers = dict(line.lower().strip().split(b": ", 1) for line in iter(file.readline, b"\r\n"))
+    if b"content-length" in headers:
+        body = file.read(int(headers[b"content-length"]))
+    else:
+        body = file.read(int(file.readline(), 16))
+        assert file.read(7) == b"\r\n0\r\n\r\n"
+    id: str = json.loads(body)["id"]
+    return id

@@ -12,7 +12,7 @@ from smsd.core.errors import LeaseLost, NotAllowed, SmsdError, SpoolFull, StillS
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.settle import abandon
-from smsd.core.turns import Place
+from smsd.core.turns import TOGETHER_S, Place
 from smsd.ports import Lease
 from tests.model.duties import Duties
 
@@ -50,6 +50,25 @@ class Book:
         """What waits and may go, in the order of acceptance."""
         return [each for each in self.queued() if self._is_due(each) and not each.is_held]
 
+    def ahead(self, message: Message) -> int | None:
+        """How many go before ``message``, which is queued, if nothing else comes."""
+        line = self.in_line()
+        if message in line:
+            taken = [each for each in line if each.id in self._leases]
+            if message in taken:
+                return self._place(message, taken)
+            return len(taken) + self._place(message, [each for each in line if each not in taken])
+        if message.is_held:
+            return None
+        at = message.not_before
+        scheduled = [each for each in self.queued() if not each.is_held and not self._is_due(each)]
+        return self._place(message, [each for each in scheduled if at - TOGETHER_S < each.not_before <= at])
+
+    def _place(self, message: Message, line: list[Message]) -> int:
+        mine = line.index(message)
+        rivals = [each for each in line[mine + 1 :] if each.line != message.line]
+        return self.before(message, [*line[:mine], *rivals])
+
     def before(self, message: Message, line: list[Message]) -> int:
         """How many of ``line`` go before ``message``, the last of its own API key's in it: played through."""
         better = [each for each in line if each.priority < message.priority]
@@ -81,7 +100,9 @@ class Book:
             assert isinstance(outcome, SpoolFull)
             return
         assert isinstance(outcome, Place)
-        assert outcome.first == self.before(messages[0], self.in_line())
+        line = self.in_line()
+        free = [each for each in line if each.id not in self._leases]
+        assert outcome.first == len(line) - len(free) + self.before(messages[0], free)
         self.messages.update((each.id, each) for each in messages)
         if claim is not None:
             kept = Claimed(fingerprint=claim.fingerprint, answer=claim.answer(outcome))

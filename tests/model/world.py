@@ -114,23 +114,11 @@ class World:
         assert list(reversed(self.read(engine.search(Query(limit=1000))).messages)) == messages
         counted = {state: sum(1 for each in messages if each.state is state) for state in State}
         assert self.read(engine.standing()).states == counted
-        line = self.book.in_line()
         for message in self.book.queued()[-5:]:
-            before = line[: line.index(message)] if message in line else []
-            expected = self.book.before(message, [*before, *self._rivals(message, line)]) if message in line else None
-            assert self.read(engine.ahead(message.id)) == expected
+            assert self.read(engine.ahead(message.id)) == self.book.ahead(message)
         assert max(self.provider.stored.values(), default=0) <= 1, "never twice"
         for message in messages:
             self._check_life(message)
-
-    def _rivals(self, message: Message, line: list[Message]) -> list[Message]:
-        mine = line.index(message)
-        return [
-            each
-            for each in line[mine:]
-            if each.priority < message.priority
-            or (each.priority is message.priority and each.api_key != message.api_key)
-        ]
 
     def _check_life(self, message: Message) -> None:
         if self.provider.stored[message.id]:
