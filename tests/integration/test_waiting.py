@@ -22,6 +22,7 @@ def seconds(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
+@pytest.mark.timed
 @pytest_twisted.ensureDeferred
 async def test_the_time_of_arrival_is_told_when_it_is_taken_and_as_it_waits(daemon: Any, provider: Any) -> None:
     server = daemon(rate="5")
