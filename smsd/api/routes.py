@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from klein import Klein
 from twisted.internet.defer import Deferred
@@ -16,7 +16,6 @@ from smsd.api.door import JSON_TYPE, Door, media_type
 from smsd.api.held import Held
 from smsd.api.hooks import Hooks
 from smsd.api.keys import Keys
-from smsd.api.manual import Manual
 from smsd.api.problems import Answer, NotJson, fitting, ok
 from smsd.api.queries import REPLAYABLE, cursor, read_query
 from smsd.api.readiness import Readiness
@@ -28,6 +27,9 @@ from smsd.core.view import received_facts, shown, shown_whole
 from smsd.pipeline.arrival import Arrivals
 from smsd.pipeline.operations import Operations
 from smsd.ports import ICallbackQueue, ILedger
+
+if TYPE_CHECKING:
+    from smsd.api.manual import Manual
 
 
 class Api:
@@ -182,8 +184,10 @@ class Api:
         return _written(request, content_type, body)
 
     @cached_property
-    def _manual(self) -> Manual:
-        return Manual()  # takes as long as ten requests, and memory, so only once somebody wants to read it
+    def _manual(self) -> "Manual":
+        from smsd.api.manual import Manual  # takes time and memory, so only once somebody wants to read it
+
+        return Manual()
 
     @app.route("/openapi.json", methods=["GET"])
     def get_openapi(self, request: IRequest) -> bytes:
