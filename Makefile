@@ -61,16 +61,19 @@ check: $(VENV)/.dev ## format, lint, types, import contract, stale files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m smsd.settings.example --check smsd.toml.example
+	@$(BIN)/python -m smsd.settings.manual --check docs/settings.md
 	@$(BIN)/python docs/draw.py --check docs/lifecycle.md
 
 format: $(VENV)/.dev ## put the code into its form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-docs: $(VENV)/.run ## write what is generated: smsd.toml.example, docs/lifecycle.md, docs/smsctl.1
+docs: $(VENV)/.dev ## write what is generated (smsd.toml.example, docs/settings.md, docs/lifecycle.md, docs/smsctl.1), and the documentation into site/
 	@$(BIN)/python -m smsd.settings.example > smsd.toml.example
+	@$(BIN)/python -m smsd.settings.manual > docs/settings.md
 	@$(BIN)/python -m smsd.cli.manpage > docs/smsctl.1
 	@$(BIN)/python docs/draw.py docs/lifecycle.md
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 clean: ## remove what was built, but not the data in var/
-	@rm -rf $(VENV) .venv-jasmin build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .venv-jasmin build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -65,6 +65,8 @@ setup(
             "axe-playwright-python>=0.1.4",
             "hypothesis>=6.115",
             "import-linter>=2.1",
+            "mermaidx>=0.10",
+            "mkdocs-material>=9.6,<10",
             "moto[server]>=5.1",
             "mypy>=1.13",
             "mypy-zope>=1.0.9",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from textwrap import wrap
 from typing import Final
 
 from smsd.settings import SETTINGS
+from smsd.settings.fresh import run
 from smsd.settings.schema import Setting
 
 WIDTH: Final = 100
@@ -47,17 +47,7 @@ def _as_toml(each: Setting) -> str:
 
 def main(arguments: list[str]) -> int:
     """Print the example, or with ``--check FILE`` answer 1 and say so when FILE differs from it."""
-    if not arguments:
-        sys.stdout.write(render())
-        return 0
-    if len(arguments) != 2 or arguments[0] != "--check":
-        sys.stderr.write(f"Usage: {COMMAND} [--check FILE]\n")
-        return 2
-    path = Path(arguments[1])
-    if path.is_file() and path.read_text(encoding="utf-8") == render():
-        return 0
-    sys.stderr.write(f"{path} is stale; run {COMMAND} > {path}\n")
-    return 1
+    return run(arguments, render(), COMMAND)
 
 
 if __name__ == "__main__":

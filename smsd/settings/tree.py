@@ -51,7 +51,7 @@ MAX_QUOTA: Final = 10**9
 class Settings:
     """All that an operator may set; ``load`` reads it, and ``schema`` lists it."""
 
-    # To add one: its lines here, and `python -m smsd.settings.example > smsd.toml.example`.
+    # To add one: its lines here, and `make docs`.
     listen: str = setting(
         ENDPOINT, "tcp:5000:interface=127.0.0.1", "Where the HTTP API listens, as a Twisted endpoint."
     )

@@ -19,6 +19,10 @@ from tests.bench.plot import plot
 from tests.bench.sizes import FULL, SMOKE, Sizes
 
 TITLE = "smsd, as a ratio to what stands beside it"
+FLAME = """\
+Where the time of an accept goes: [a flame graph](accept.svg) of the daemon and its accept processes under full load, taken by py-spy in
+the same run (open the file itself: it can be searched and zoomed).
+"""
 
 
 def measure(folder: Path, sizes: Sizes, drawn: Path) -> Iterator[list[Figure]]:
@@ -44,7 +48,7 @@ def main() -> None:
             figures += part
             print(table(part), flush=True)
         docs.joinpath("performance.svg").write_text(plot(TITLE, figures))
-        page.write(docs, "bench", f"{page.machine()}\n{table(figures)}\n![{TITLE}](performance.svg)\n")
+        page.write(docs, "bench", f"{page.machine()}\n{table(figures)}\n![{TITLE}](performance.svg)\n\n{FLAME}")
 
 
 if __name__ == "__main__":

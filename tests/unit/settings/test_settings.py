@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from twisted.python import usage
 
 from smsd.core.policy import Doubt
-from smsd.settings import DEMO_KEY, SETTINGS, Settings, SettingsError, example, load
+from smsd.settings import DEMO_KEY, SETTINGS, Settings, SettingsError, example, load, manual
 from smsd.settings.schema import twistd_options
 from smsd.settings.sources import find_toml
 from smsd.settings.types import ApiKey, LogFormat, MemorySpoolUrl, Secret, SqliteSpoolUrl
 
 EXAMPLE = Path(__file__).parents[3] / "smsd.toml.example"
+MANUAL = Path(__file__).parents[3] / "docs/settings.md"
 NAMES = [each.name for each in SETTINGS]
 
 
@@ -503,6 +504,15 @@ def test_a_stale_or_missing_example_is_an_error(tmp_path: Path, capsys: pytest.C
     path.write_text(capsys.readouterr().out)
     assert example.main(["--check", str(path)]) == 0
     assert example.main(["--chekc"]) == 2
+
+
+def test_the_manual_in_the_repository_is_fresh() -> None:
+    assert MANUAL.read_text(encoding="utf-8") == manual.render()
+
+
+def test_the_manual_offers_no_secret_as_an_option() -> None:
+    offered = re.findall(r"the command line: `--([a-z-]+)`", manual.render())
+    assert offered == [each.name for each in twistd_options(SETTINGS)]
 
 
 def test_no_secret_is_an_option_of_twistd() -> None:
