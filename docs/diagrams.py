@@ -1,4 +1,4 @@
-"""Draws the diagrams of the site while it is built, so that a reader's browser needs neither a script nor another host."""
+"""Draws the diagrams of the site while it is built: a reader's browser needs neither a script nor another host."""
 
 import re
 from hashlib import sha256
@@ -22,4 +22,4 @@ def _drawn(source: str, *_: Any, **__: Any) -> str:
         raise PluginError(f"mermaid cannot draw this: {error}\n{source}") from error
     # Names within a drawing begin with this one; two drawings on a page must not share them.
     name = f"drawing-{sha256(source.encode()).hexdigest()[:8]}"
-    return f'<figure class="drawing">{re.sub("my-svg", name, drawing)}</figure>'
+    return f'<div class="drawing">{re.sub("my-svg", name, drawing)}</div>'

@@ -11,7 +11,14 @@ ROOT: Final = Path(__file__).parents[1]
 #: Below this the files lie that are not documentation themselves.
 FOLDER: Final = "source"
 _LINK: Final = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
-_LANGUAGES: Final = {"py": "python", "yml": "yaml", "service": "ini", "socket": "ini", "example": "toml"}
+_LANGUAGES: Final = {
+    "example": "toml",
+    "json": "json",
+    "py": "python",
+    "service": "ini",
+    "socket": "ini",
+    "yml": "yaml",
+}
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -57,5 +64,6 @@ def _shown(path: str) -> str:
     if path.endswith(".md"):
         return text
     suffix = path.rpartition(".")[2]
-    head = f"---\ntitle: {path}\nsearch:\n  exclude: true\n---\n"
-    return f"{head}# {path}\n\n~~~~~~~~ {_LANGUAGES.get(suffix, suffix if '/' not in suffix else 'text')}\n{text}~~~~~~~~\n"
+    language = _LANGUAGES.get(suffix, "text")
+    head = f"---\ntitle: {path}\nsearch:\n  exclude: true\n---\n# {path}\n"
+    return f"{head}\n~~~~~~~~ {language}\n{text}~~~~~~~~\n"

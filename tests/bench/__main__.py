@@ -20,8 +20,8 @@ from tests.bench.sizes import FULL, SMOKE, Sizes
 
 TITLE = "smsd, as a ratio to what stands beside it"
 FLAME = """\
-Where the time of an accept goes: [a flame graph](accept.svg) of the daemon and its accept processes under full load, taken by py-spy in
-the same run (open the file itself: it can be searched and zoomed).
+Where the time of an accept goes: [a flame graph](accept.svg) of the daemon and its accept processes under full load,
+taken by py-spy in the same run (open the file itself: it can be searched and zoomed).
 """
 
 
