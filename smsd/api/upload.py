@@ -38,7 +38,10 @@ class Upload:
         self._batches: deque[Batch] = deque()
         self._count = 0
         self._is_taking = self._has_begun = self._is_whole = self._is_over = False
+        #: Fires when the client has read enough of the answers; None while he keeps up.
+        self._room: Deferred[None] | None = None
         request.notifyFinish().addErrback(self._gone)
+        request.registerProducer(self, True)
 
     def received(self, data: bytes) -> None:
         """Take octets of the body."""
@@ -68,12 +71,29 @@ class Upload:
             told = await self._bulk.take(self._batches.popleft(), self._client)
             self._count += sum(id is not None for id in told["ids"])
             self._write(told)
+            if self._room is not None:
+                await self._room
             if len(self._batches) <= AHEAD and not self._is_whole and not self._is_over:
                 self._request.channel.transport.resumeProducing()
         self._is_taking = False
         if self._is_whole and not self._is_over:
             self._write(ok("Your SMS are being handled", count=self._count))
             self._end()
+
+    def pauseProducing(self) -> None:
+        """Answer no more for now: the client does not read."""
+        self._room = self._room or Deferred()
+
+    def resumeProducing(self) -> None:
+        """Go on."""
+        room, self._room = self._room, None
+        if room is not None:
+            room.callback(None)
+
+    def stopProducing(self) -> None:
+        """The client is gone."""
+        self._is_over = True
+        self.resumeProducing()
 
     def _write(self, told: dict[str, Any]) -> None:
         if self._is_over:
@@ -104,10 +124,11 @@ class Upload:
         self._is_over = True
         if not self._is_whole:
             self._request.channel.persistent = False  # what is still to come of the body is no request
+        self._request.unregisterProducer()
         self._request.finish()
 
     def _gone(self, failure: Failure) -> None:
-        self._is_over = True
+        self.stopProducing()
 
 
 class Refusal:
@@ -163,7 +184,7 @@ def _first(query: bytes) -> int:
     name, _, value = query.partition(b"=")
     if not query:
         return 1
-    if name != b"line" or not value.isdigit() or not 1 <= int(value) <= 10**9:
+    if name != b"line" or not value.isdigit() or len(value) > 10 or not 1 <= int(value) <= 10**9:
         message = "The query is invalid: 'Must be line=N, the number of the first line that is sent'"
         raise InvalidBody(Problem(pointer="", message=message))
     return int(value)

@@ -29,6 +29,8 @@ class Connection(Protocol):
             request_line=POST_SMS, shortcut=self._shortcut, dates=connections.dates, leave=self._leave
         )
         self._is_suspect = False
+        #: The API key that it came with; others are the daemon's to judge.
+        self._key: bytes | None = None
         #: Whether anything came in since it was looked at.
         self.is_fresh = True
 
@@ -40,8 +42,8 @@ class Connection(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Take what came in."""
         self.is_fresh = True
-        if self._is_suspect and self._exchange.is_idle:
-            self._leave(data)
+        if self._is_suspect and not self._exchange.is_answering:
+            self._leave(self._exchange.rest() + data)
             return
         self._exchange.received(data)
 
@@ -50,12 +52,16 @@ class Connection(Protocol):
         self._connections.all.discard(self)
 
     def give_back(self) -> None:
-        """Go back to the daemon, if nothing is under way."""
-        if self._exchange.is_idle and self._exchange.is_direct:
-            self._leave(b"")
+        """Go back to the daemon, if nothing is being answered."""
+        if not self._exchange.is_answering:
+            self._leave(self._exchange.rest())
 
     def _shortcut(self, headers: Mapping[bytes, bytes], body: bytes, peer: Callable[[], Any]) -> Deferred[Answer]:
-        return self._connections.shortcut(headers, body, peer).addCallback(self._noted)
+        key = headers.get(b"x-api-key")
+        self._key = self._key or key
+        ways = self._connections
+        answer = ways.shortcut(headers, body, peer) if key == self._key else ways.forward(headers, body, peer)
+        return answer.addCallback(self._noted)
 
     def _noted(self, answer: Answer) -> Answer:
         # Who guesses keys is the daemon's to hold off, from the next request on.
@@ -75,8 +81,10 @@ class Connections(Factory):
 
     noisy = False
 
-    def __init__(self, *, shortcut: Shortcut, dates: Dates, give_back: GiveBack) -> None:
+    def __init__(self, *, shortcut: Shortcut, forward: Shortcut, dates: Dates, give_back: GiveBack) -> None:
+        """``shortcut`` answers requests here, ``forward`` has the daemon answer them."""
         self.shortcut = shortcut
+        self.forward = forward
         self.dates = dates
         self.give_back = give_back
         self.all: set[Connection] = set()

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from twisted.internet.interfaces import (
     IAddress,
@@ -13,6 +13,7 @@ from twisted.internet.interfaces import (
     IReadDescriptor,
 )
 from twisted.internet.main import CONNECTION_DONE
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -32,6 +33,8 @@ class IHandoverReactor(IReactorFDSet, IReactorSocket):
 @implementer(IReadDescriptor)
 class Handover:
     """One end of a pair of local sockets, over which connections go either way."""
+
+    _log = Logger()
 
     def __init__(self, *, reactor: IHandoverReactor, door: socket.socket, factory: IProtocolFactory) -> None:
         """``factory`` builds the protocol of each connection that comes through ``door``, a SOCK_SEQPACKET socket."""
@@ -108,14 +111,20 @@ class Handover:
         """Nothing; see IProtocolFactory."""
 
     def _adopt(self, descriptor: int, data: bytes) -> None:
-        with socket.socket(fileno=os.dup(descriptor)) as probe:
-            family = probe.family
+        probe = socket.socket(fileno=descriptor)
+        family = probe.family
+        _ = probe.detach()
         try:
             self._reactor.adoptStreamConnection(descriptor, family, self)  # type: ignore[arg-type]
-        except OSError:  # the client left while it was on its way
+        except OSError:  # the client left while it was on its way, or no descriptor is left: his connection ends
             return
         finally:
             os.close(descriptor)
         built, self._built = self._built, None
-        if built is not None and data:
+        if built is None or not data:
+            return
+        try:
             built.dataReceived(data)
+        except Exception:  # noqa: BLE001 - as the reactor does it: this connection ends, and all others go on
+            self._log.failure("a connection that was passed on broke")
+            cast(Any, built).transport.abortConnection()

@@ -108,7 +108,10 @@ class AcceptProcess(Protocol):
         )
         door = socket.socket(fileno=DOOR)
         connections = Connections(
-            shortcut=self._posted, dates=Dates(self._monotonic), give_back=lambda *given: self._handover.give(*given)
+            shortcut=self._posted,
+            forward=self._forwarded,
+            dates=Dates(self._monotonic),
+            give_back=lambda *given: self._handover.give(*given),
         )
         self._connections = connections
         self._handover = Handover(reactor=self._reactor, door=door, factory=connections)
@@ -122,8 +125,11 @@ class AcceptProcess(Protocol):
 
     def _posted(self, headers: Mapping[bytes, bytes], body: bytes, peer: Callable[[], Any]) -> Deferred[Answer]:
         if b"idempotency-key" in headers or headers.get(b"x-api-key") not in self._names:
-            return self._caller.post(headers, body, str(getattr(peer(), "host", "")))
+            return self._forwarded(headers, body, peer)
         return self._door.posted(headers, body, peer)
+
+    def _forwarded(self, headers: Mapping[bytes, bytes], body: bytes, peer: Callable[[], Any]) -> Deferred[Answer]:
+        return self._caller.post(headers, body, str(getattr(peer(), "host", "")))
 
     def _measure(self, took: Took, seconds: float) -> None:
         self._took.append(seconds)

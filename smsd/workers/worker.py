@@ -4,10 +4,10 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.interfaces import IDelayedCall, IProtocolFactory
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -17,6 +17,9 @@ from smsd.workers.handover import Handover
 from smsd.workers.link import Call, Link
 from smsd.workers.process import CALLS_IN, CALLS_OUT, DOOR
 from smsd.workers.terms import Terms
+
+#: Seconds that one may take to answer what is under way once it is told to go.
+STOP_S: Final = 10.0
 
 
 class Worker(ProcessProtocol):
@@ -38,8 +41,9 @@ class Worker(ProcessProtocol):
         self.is_ready = False
         #: Calls that it made so far.
         self.calls = 0
-        #: Fires when the process is gone, with whether it was told to go.
-        self.ended: Deferred[bool] = Deferred()
+        #: Fires when the process is gone.
+        self.ended: Deferred[None] = Deferred()
+        self._impatience: IDelayedCall | None = None
 
     def start(self) -> None:
         """Start the process."""
@@ -59,11 +63,8 @@ class Worker(ProcessProtocol):
         self.is_ready = False
         self._is_stopping = True
         self._link.send(("stop",))
-
-    def kill(self) -> None:
-        """End it at once."""
-        if not self._has_ended:
-            self.transport.signalProcess("KILL")
+        if self._impatience is None and not self._has_ended:
+            self._impatience = self._reactor.callLater(STOP_S, self.transport.signalProcess, "KILL")
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:  # noqa: N803 - Twisted's name
         """Take what the process says."""
@@ -74,9 +75,11 @@ class Worker(ProcessProtocol):
         self.is_ready = False
         self._has_ended = True
         self._handover.stop()
+        if self._impatience is not None and self._impatience.active():
+            self._impatience.cancel()
         if not self._is_stopping:
             self._log.warn("an accept process is gone: {why}", why=reason.getErrorMessage())
-        self.ended.callback(self._is_stopping)
+        self.ended.callback(None)
 
     def _write(self, data: bytes) -> None:
         if not self._has_ended:

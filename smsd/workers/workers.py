@@ -1,7 +1,6 @@
 """Starts accept processes when many requests come in, shares the connections out to them, and ends them when few do."""
 
 from collections import deque
-from collections.abc import Sequence
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -19,8 +18,6 @@ LOOK_S: Final = 15.0
 LOOKS: Final = 4
 #: Seconds after which one that died is replaced.
 AGAIN_S: Final = 1.0
-#: Seconds that one may take to answer what is under way once it is told to go.
-STOP_S: Final = 10.0
 
 
 class Workers:
@@ -50,7 +47,7 @@ class Workers:
                 self._workers.rotate(-1)
                 if self._workers[0].give(transport, data):
                     return True
-        elif self._number:
+        if self._number and not self._is_wanted:
             self._count()
         return False
 
@@ -61,11 +58,8 @@ class Workers:
         leaving = list(self._workers)
         if not leaving:
             return
-        impatience = self._clock.callLater(STOP_S, _kill, leaving)
         everyone: Deferred[Any] = DeferredList([each.ended for each in leaving])
         await everyone
-        if impatience.active():
-            impatience.cancel()
 
     def _count(self) -> None:
         now = self._clock.seconds()
@@ -76,19 +70,25 @@ class Workers:
             self._is_wanted = True
             self._log.info("starting {number} accept processes", number=self._number)
             self._fill()
-            _ = self._looking.start(LOOK_S, now=False)
+            if not self._looking.running:
+                _ = self._looking.start(LOOK_S, now=False)
 
     def _fill(self) -> None:
         while self._is_wanted and len(self._workers) < self._number:
-            worker = self._hire()
+            try:
+                worker = self._hire()
+            except OSError as error:  # no descriptor is left: the daemon accepts alone meanwhile
+                self._log.warn("no accept process can be started: {why}", why=error.strerror)
+                self._clock.callLater(AGAIN_S, self._fill)
+                return
             self._workers.append(worker)
             _ = worker.ended.addCallback(self._gone, worker)
             worker.start()
 
-    def _gone(self, was_told: bool, worker: Worker) -> None:
+    def _gone(self, _: None, worker: Worker) -> None:
         self._workers.remove(worker)
         self._calls -= worker.calls
-        if not was_told and self._is_wanted:
+        if self._is_wanted:
             self._clock.callLater(AGAIN_S, self._fill)
 
     def _look(self) -> None:
@@ -106,8 +106,3 @@ class Workers:
             self._looking.stop()
         for worker in self._workers:
             worker.stop()
-
-
-def _kill(workers: Sequence[Worker]) -> None:
-    for each in workers:
-        each.kill()

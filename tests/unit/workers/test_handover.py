@@ -24,6 +24,13 @@ class Ear(Protocol):
         self.heard += data
 
 
+class Deaf(Protocol):
+    """Breaks over whatever it hears."""
+
+    def dataReceived(self, data: bytes) -> None:
+        raise ValueError
+
+
 class Two:
     """Two ends of a handover in one process, and a door to the first."""
 
@@ -31,10 +38,14 @@ class Two:
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.first: list[Ear] = []
         self.second: list[Ear] = []
-        self.here = Handover(reactor=reactor, door=here, factory=Factory.forProtocol(lambda: Ear(self.first)))
+        self.breaks = False
+        self.here = Handover(reactor=reactor, door=here, factory=Factory.forProtocol(self._back))
         self.there = Handover(reactor=reactor, door=there, factory=Factory.forProtocol(lambda: Ear(self.second)))
         self.there.start()
         self.port = reactor.listenTCP(0, Factory.forProtocol(lambda: Ear(self.first)), interface="127.0.0.1")
+
+    def _back(self) -> Protocol:
+        return Deaf() if self.breaks else Ear(self.first)
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port.getHost().port), timeout=10)
@@ -72,3 +83,27 @@ async def test_more_than_can_go_stays(two: Two) -> None:
         client.sendall(b"still here")
         await until(lambda: two.first[0].heard == b"still here", "it is served as before")
         two.first[0].transport.abortConnection()
+
+
+@ensureDeferred
+async def test_one_that_breaks_ends_alone(two: Two) -> None:
+    two.here.start()
+    two.breaks = True
+    for _ in range(2):
+        with two.connect() as client:
+            await until(lambda: two.first, "it is there")
+            assert two.there.give(two.first.pop().transport, b"what breaks it")
+            assert await deferToThread(has_ended, client)
+    two.breaks = False
+    with two.connect() as client:
+        await until(lambda: two.first, "it is there")
+        assert two.there.give(two.first.pop().transport, b"good")
+        await until(lambda: two.first and two.first[-1].heard == b"good", "the next one is served")
+        two.first[-1].transport.abortConnection()
+
+
+def has_ended(client: socket.socket) -> bool:
+    try:
+        return client.recv(1) == b""
+    except ConnectionResetError:
+        return True
