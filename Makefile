@@ -68,7 +68,7 @@ format: $(VENV)/.dev ## put the code into its form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-docs: $(VENV)/.dev ## write what is generated (smsd.toml.example, docs/settings.md, docs/lifecycle.md, docs/smsctl.1), and the documentation into site/
+docs: $(VENV)/.dev ## write what is generated in docs and smsd.toml.example, and the documentation as a site into site/
 	@$(BIN)/python -m smsd.settings.example > smsd.toml.example
 	@$(BIN)/python -m smsd.settings.manual > docs/settings.md
 	@$(BIN)/python -m smsd.cli.manpage > docs/smsctl.1
