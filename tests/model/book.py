@@ -50,13 +50,15 @@ class Book:
         """What waits and may go, in the order of acceptance."""
         return [each for each in self.queued() if self._is_due(each) and not each.is_held]
 
+    def is_taken(self, message: Message) -> bool:
+        """Whether ``message`` is in line and leased."""
+        return message.id in self._leases and self._is_due(message) and not message.is_held
+
     def ahead(self, message: Message) -> int | None:
         """How many go before ``message``, which is queued, if nothing else comes."""
         line = self.in_line()
         if message in line:
-            taken = [each for each in line if each.id in self._leases]
-            if message in taken:
-                return self._place(message, taken)
+            taken = [each for each in line if each.id in self._leases and each is not message]
             return len(taken) + self._place(message, [each for each in line if each not in taken])
         if message.is_held:
             return None
