@@ -191,6 +191,8 @@ def _headers(head: bytes, request_line: bytes) -> tuple[Mapping[bytes, bytes], i
         headers[name] = value.strip(b" \t")
     if b"problem+json" in headers.get(b"accept", b"").lower():
         return None  # errors are to be written in another form
+    if b"ndjson" in headers.get(b"content-type", b"").lower():
+        return None  # an upload, be it short
     length = headers.get(b"content-length", b"")
     if b"host" not in headers or len(length) > 5 or not length.isdigit() or length != b"%d" % int(length):
         return None

@@ -15,11 +15,13 @@ from smsd.api.bulk import Bulk, Client
 from smsd.api.door import Sender, media_type
 from smsd.api.lines import Batch, Lines, LineTooLong
 from smsd.api.posting import read_key
-from smsd.api.problems import Answer, answer_to, ok
+from smsd.api.problems import Answer, answer_to, fitting, ok
 from smsd.api.validation import InvalidBody, Problem
 from smsd.core.trace import Traceparent
 
 NDJSON: Final = b"application/x-ndjson"
+#: Octets of an upload that is not taken which are read for the client's sake, so that he gets to read why.
+PATIENCE: Final = 48 * 1024 * 1024
 #: Batches that may wait: while there are more, nothing is read.
 AHEAD: Final = 2
 
@@ -112,12 +114,11 @@ class Upload:
         """Say what went wrong, and take no more: what was answered is kept, the rest may be sent again."""
         if self._is_over:
             return
-        answer: Answer = answer_to(error)
-        if not self._has_begun:
-            self._request.setResponseCode(answer.code)
-            for name, value in answer.headers.items():
-                self._request.setHeader(name, value)
-        self._write({**answer.body, "count": self._count, "retry_after": answer.headers.get("Retry-After")})
+        if self._has_begun:
+            answer: Answer = answer_to(error)
+            self._write({**answer.body, "count": self._count, "retry_after": answer.headers.get("Retry-After")})
+        else:
+            _refuse(self._request, error)
         self._end()
 
     def _end(self) -> None:
@@ -137,17 +138,17 @@ class Refusal:
     def __init__(self, request: Any, error: Exception) -> None:
         self._request = request
         self._error = error
+        self._octets = 0
 
     def received(self, data: bytes) -> None:
-        """Take no note of it: the client reads its answer once he has sent all."""
+        """Take no note of it: the client reads its answer once he has sent all, unless that is too much."""
+        self._octets += len(data)
+        if self._octets > PATIENCE:
+            self._request.channel.loseConnection()
 
     def finished(self) -> None:
         """Say why."""
-        answer = answer_to(self._error)
-        self._request.setResponseCode(answer.code)
-        for name, value in {"Content-Type": answer.content_type, **answer.headers}.items():
-            self._request.setHeader(name, value)
-        self._request.write(answer.encoded())
+        _refuse(self._request, self._error)
         self._request.finish()
 
 
@@ -177,6 +178,15 @@ class Uploads:
             key=None if key is None else read_key(key.decode("latin-1")),
             trace=None if trace is None else Traceparent.parse(trace.decode("latin-1")),
         )
+
+
+def _refuse(request: Any, error: BaseException) -> None:
+    """Answer ``request`` with ``error``, as the routes would."""
+    answer = fitting(answer_to(error), ",".join(request.requestHeaders.getRawHeaders("accept", [])))
+    request.setResponseCode(answer.code)
+    for name, value in {"Content-Type": answer.content_type, **answer.headers}.items():
+        request.setHeader(name, value)
+    request.write(answer.encoded())
 
 
 def _first(query: bytes) -> int:

@@ -124,7 +124,7 @@ async def test_an_upload_that_was_cut_off_is_sent_again_under_its_key_and_nothin
 
 @ensureDeferred
 async def test_what_cannot_be_taken_says_why(daemon: Any) -> None:
-    server = daemon(rate="0.001", backlog_limit="1200")
+    server = daemon(rate="0.001", backlog_limit="1205")
     await server.start()
 
     def refused(body: bytes, path: str = "/sms", **headers: str) -> tuple[int, dict[str, Any]]:
@@ -139,6 +139,24 @@ async def test_what_cannot_be_taken_says_why(daemon: Any) -> None:
     assert (await deferToThread(refused, line(1), Idempotency_Key='"'))[0] == 400
     status, long = await deferToThread(refused, b"x" * 70_000)
     assert (status, "Line 1 is longer" in long["message"]) == (413, True)
+
+    def by_length(connection: socket.socket, body: bytes, kind: str) -> tuple[bytes, bytes]:
+        head = f"POST /sms HTTP/1.1\r\nHost: a\r\nX-API-Key: {KEY}\r\nContent-Type: {kind}\r\n"
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        received = b""
+        while b'"status": ' not in received:
+            received += connection.recv(65536)
+        return received.partition(b"\r\n")[0], received
+
+    def short() -> None:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+            one = line(1).strip()
+            for _ in range(3):
+                assert b" 200 " in by_length(connection, one, "application/json")[0]
+            first, whole = by_length(connection, line(2) + line(3), "application/x-ndjson")
+            assert (b" 200 " in first, b'"count": 2' in whole) == (True, True)
+
+    await deferToThread(short)
 
     def fill() -> list[dict[str, Any]]:
         with upload(server) as ours:
