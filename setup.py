@@ -49,6 +49,7 @@ setup(
         "messagebird>=2.2,<3",
         "prometheus-client>=0.22",
         "pyjwt>=2.8",
+        "pyopenssl>=24.2",
         "requests>=2.32",
         "rich>=13.9",
         "treq>=24.9",
