@@ -69,12 +69,13 @@ format: $(VENV)/.dev ## put the code into its form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+# Not --quiet: mkdocs counts only the warnings that it shows, and would pass every broken link.
 docs: $(VENV)/.dev ## write what is generated in docs and smsd.toml.example, and the documentation as a site into site/
 	@$(BIN)/python -m smsd.settings.example > smsd.toml.example
 	@$(BIN)/python -m smsd.settings.manual > docs/settings.md
 	@$(BIN)/python -m smsd.cli.manpage > docs/smsctl.1
 	@$(BIN)/python docs/draw.py docs/lifecycle.md
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 clean: ## remove what was built, but not the data in var/
 	@rm -rf $(VENV) .venv-jasmin build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
