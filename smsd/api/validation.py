@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 import attrs
 import jsonschema_rs
 
-from smsd.core.address import Msisdn
-from smsd.core.errors import InvalidAddress, InvalidSubmission
-from smsd.core.submission import Path, Submission
+from smsd.core.errors import InvalidSubmission
+from smsd.core.series import Variant
+from smsd.core.submission import Path, Submission, variant
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MAX_ELEMENTS: Final = 10_000
 #: Problems that are told of one body: more help nobody.
 MAX_PROBLEMS: Final = 1000
+#: What may differ between elements that are alike.
+_VARYING: Final = ("recipient", "message", "reference")
 #: Characters of a refused value that are repeated to the client.
 _ECHO: Final = 200
 
@@ -60,6 +62,8 @@ class SmsBody:
         self.schema: Final[dict[str, Any]] = json.loads(text)
         # The rules compiled: a hundredth of jsonschema's time, but this knows only that something is wrong, not what.
         self._quick = jsonschema_rs.validator_for(self.schema)
+        varying = {name: self.schema["properties"][name] for name in _VARYING}
+        self._quick_varying = jsonschema_rs.validator_for({"properties": varying})
         self._order = list(self.schema["properties"])
 
     @cached_property
@@ -78,15 +82,14 @@ class SmsBody:
         problems: list[Problem] = []
         index = 0
         while index < len(elements):
-            alike = 0
+            alike: list[Variant] = []
             try:
                 read = self._read(elements[index], now, f"/{index}" if is_array else "")
-                also = _alike(elements, index) if is_array else []
-                alike = len(also)
-                submissions.append(read if not also else read.to_each(also))
+                alike = self._alike(elements, index)
+                submissions.append(attrs.evolve(read, others=alike) if alike else read)
             except InvalidBody as invalid:
                 problems += invalid.problems
-            index += 1 + alike
+            index += 1 + len(alike)
         if problems:
             raise InvalidBody(*problems[:MAX_PROBLEMS])
         return Order(submissions=tuple(submissions), is_array=is_array)
@@ -101,6 +104,27 @@ class SmsBody:
             return Submission.parse(body, now, bad, allow_private=self._allow_private)
         except InvalidSubmission as invalid:
             raise InvalidBody(*self._problems(invalid.paths, body, place)) from None
+
+    def _alike(self, elements: Sequence[Any], index: int) -> list[Variant]:
+        """The good elements that follow a good one at ``index`` and differ from it only in what may vary."""
+        found: list[Variant] = []
+        first = elements[index]
+        if "recipient" not in first:
+            return found
+        names = first.keys()
+        fixed = [name for name in names if name not in _VARYING]
+        # Values of JSON that are equal are not always the same to the schema: 1 and 1.0 and true.
+        same = [(type(first[name]), first[name]) for name in fixed]
+        for place in range(index + 1, len(elements)):
+            element = elements[place]
+            if type(element) is not dict or element.keys() != names:
+                break
+            if [(type(element[name]), element[name]) for name in fixed] != same:
+                break
+            if not self._quick_varying.is_valid(element) or (read := variant(element)) is None:
+                break
+            found.append(read)
+        return found
 
     def _not_the_form(self, place: str) -> Problem:
         return Problem(pointer=place, message=f"The body is invalid: {self.schema['description']!r}")
@@ -120,29 +144,6 @@ class SmsBody:
         field = str(path[0])
         known = self._order.index(field) if field in self._order else len(self._order)
         return known, field, [step for step in path if isinstance(step, int)]
-
-
-def _alike(elements: Sequence[Any], index: int) -> list[Msisdn]:
-    """To whom the elements go that follow a good one at ``index`` and differ from it only in a good recipient."""
-    found: list[Msisdn] = []
-    first = elements[index]
-    same = _without_recipient(first)
-    for place in range(index + 1, len(elements)):
-        element = elements[place]
-        if not isinstance(element, dict) or element.get("message") != first["message"] or "recipient" not in element:
-            break
-        # Equal texts are the same text; of numbers and truth values that cannot be said.
-        if _without_recipient(element) != same or not all(type(value) is str for value in same.values()):
-            break
-        try:
-            found.append(Msisdn.parse(element["recipient"]))
-        except InvalidAddress:
-            break
-    return found
-
-
-def _without_recipient(element: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in element.items() if name != "recipient"}
 
 
 def fingerprint(body: object) -> str:

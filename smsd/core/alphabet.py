@@ -68,9 +68,20 @@ def septets(text: str) -> int:
 
     Raises NotEncodable (a ValueError) when a character is not in GSM 03.38.
     """
-    if not is_gsm(text):
-        raise NotEncodable(_offenders(text))
-    return len(text) + len(_EXTENDED.findall(text))
+    return size(text, DataCoding.PLAIN)[1]
+
+
+def size(text: str, coding: DataCoding | None = None) -> tuple[DataCoding, int]:
+    """Count ``text`` in ``coding``, or in the cheapest that carries it when None: the coding, and septets or units.
+
+    Raises NotEncodable when PLAIN is asked for a text that is not GSM 03.38.
+    """
+    if coding is not DataCoding.UNICODE:
+        if is_gsm(text):
+            return DataCoding.PLAIN, len(text) + len(_EXTENDED.findall(text))
+        if coding is DataCoding.PLAIN:
+            raise NotEncodable(_offenders(text))
+    return DataCoding.UNICODE, code_units(text)
 
 
 def code_units(text: str) -> int:

@@ -1,6 +1,6 @@
 """Counts the parts that a text takes on the air, and cuts it into them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, assert_never
 
 import attrs
@@ -44,10 +44,18 @@ class _Measure:
     single: int
     #: Units that each of several parts holds.
     part: int
+    #: For each number of units that a single part holds: what such a text takes.
+    alone: Sequence[Segmentation]
 
 
-_PLAIN: Final = _Measure(count=alphabet.septets, single=SINGLE_SEPTETS, part=PART_SEPTETS)
-_UNICODE: Final = _Measure(count=alphabet.code_units, single=SINGLE_UNITS, part=PART_UNITS)
+def _measured(coding: DataCoding, count: Callable[[str], int], single: int, part: int) -> _Measure:
+    numbers = range(single + 1)
+    alone = [Segmentation(coding=coding, units=units, parts=1, per_part=single) for units in numbers]
+    return _Measure(count=count, single=single, part=part, alone=alone)
+
+
+_PLAIN: Final = _measured(DataCoding.PLAIN, alphabet.septets, SINGLE_SEPTETS, PART_SEPTETS)
+_UNICODE: Final = _measured(DataCoding.UNICODE, alphabet.code_units, SINGLE_UNITS, PART_UNITS)
 
 
 def segment(text: str, coding: DataCoding | None = None) -> Segmentation:
@@ -56,11 +64,10 @@ def segment(text: str, coding: DataCoding | None = None) -> Segmentation:
     The empty text is 0 units in 1 part: were it sent, one SMS would go out. Any length is counted; ``fits``
     tells whether it may be sent. Raises NotEncodable when PLAIN is asked for a text that is not GSM 03.38.
     """
-    coding = coding or alphabet.data_coding(text)
+    coding, units = alphabet.size(text, coding)
     measure = _measure(coding)
-    units = measure.count(text)
     if units <= measure.single:
-        return Segmentation(coding=coding, units=units, parts=1, per_part=measure.single)
+        return measure.alone[units]
     parts = sum(1 for _ in _pack(text, measure))
     return Segmentation(coding=coding, units=units, parts=parts, per_part=measure.part)
 

@@ -1,21 +1,31 @@
-"""Messages that differ only in their ids and recipients, without each of them being made."""
+"""Messages that differ only in ids, recipients, texts and references, without each of them being made."""
 
 from collections.abc import Sequence
-from typing import overload
+from typing import NamedTuple, overload
 
 import attrs
 
 from smsd.core.address import Msisdn
 from smsd.core.message import Message
+from smsd.core.segments import Segmentation
+
+
+class Variant(NamedTuple):
+    """In what one SMS differs from others that are like it; made ten thousand times an array."""
+
+    recipient: Msisdn
+    body: str
+    segmentation: Segmentation  #: of the body
+    reference: str
 
 
 @attrs.frozen(kw_only=True)
 class Series(Sequence[Message]):
     """As many messages as there are ids, each to one recipient; one is made when somebody looks at it."""
 
-    mould: Message  #: each of them, but for its id and its recipient
+    mould: Message  #: each of them, but for its id and what its variant says
     ids: Sequence[str]
-    recipients: Sequence[Msisdn]  #: of each
+    variants: Sequence[Variant]  #: of each
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -26,8 +36,17 @@ class Series(Sequence[Message]):
     def __getitem__(self, index: slice) -> "Series": ...
     def __getitem__(self, index: int | slice) -> "Message | Series":
         if isinstance(index, slice):
-            return attrs.evolve(self, ids=self.ids[index], recipients=self.recipients[index])
-        return attrs.evolve(self.mould, id=self.ids[index], recipients=(self.recipients[index],))
+            return attrs.evolve(self, ids=self.ids[index], variants=self.variants[index])
+        recipient, body, segmentation, reference = self.variants[index]
+        return attrs.evolve(
+            self.mould,
+            id=self.ids[index],
+            recipients=(recipient,),
+            body=body,
+            coding=segmentation.coding,
+            segments=segmentation.parts,
+            reference=reference,
+        )
 
 
 class Joined(Sequence[Message]):

@@ -13,7 +13,7 @@ from smsd.core.message import MAX_RECIPIENTS, Category, Message, Priority
 from smsd.core.moment import read_moment
 from smsd.core.receiver import check_url
 from smsd.core.segments import MAX_PARTS, Segmentation, segment
-from smsd.core.series import Series
+from smsd.core.series import Series, Variant
 from smsd.core.trace import Traceparent
 
 #: Where something stands in a body: the field, and the index within it where there is one.
@@ -27,9 +27,9 @@ AHEAD_S: Final = 366 * 86400.0
 
 @attrs.frozen(kw_only=True)
 class Submission:
-    """One SMS as a client asks for it, or several that differ only in who gets them."""
+    """One SMS as a client asks for it, and others that are like it."""
 
-    recipients: Sequence[Msisdn]  #: each once; of several SMS, the one of each
+    recipients: Sequence[Msisdn]  #: each once
     originator: Originator
     body: str
     segmentation: Segmentation
@@ -39,7 +39,7 @@ class Submission:
     send_at: float | None  #: UTC epoch seconds
     validity_s: int | None  #: seconds from the moment it may first go
     callback_url: str  #: where its changes of state are posted; empty when the client names nothing
-    is_several: bool = False  #: whether each recipient has an SMS of his own
+    others: Sequence[Variant] = ()  #: SMS that differ from this one, which has one recipient, only in what they say
 
     @classmethod
     def parse(
@@ -79,9 +79,10 @@ class Submission:
             callback_url=callback_url or "",
         )
 
-    def to_each(self, others: Sequence[Msisdn]) -> "Submission":
-        """This SMS to its one recipient, and the same again to each of the ``others``."""
-        return attrs.evolve(self, recipients=[*self.recipients, *others], is_several=True)
+    @property
+    def size(self) -> int:
+        """How many recipients it has, with those of the others."""
+        return len(self.recipients) + len(self.others)
 
     def messages(
         self,
@@ -116,14 +117,31 @@ class Submission:
             callback_url=self.callback_url or callback_url,
             trace=trace,
         )
-        if self.is_several:
-            ids = [whole.id, *(new_id() for _ in self.recipients[1:])]
-            return ids, Series(mould=whole, ids=ids, recipients=self.recipients)
+        if self.others:
+            ids = [whole.id, *[new_id() for _ in self.others]]
+            variants = [Variant(self.recipients[0], self.body, self.segmentation, self.reference), *self.others]
+            return ids, Series(mould=whole, ids=ids, variants=variants)
         if len(self.recipients) <= MAX_RECIPIENTS:
             return [whole.id], [whole]
         starts = range(0, len(whole.recipients), MAX_RECIPIENTS)
         parts = [whole.recipients[start : start + MAX_RECIPIENTS] for start in starts]
         return [whole.id], [attrs.evolve(whole, id=new_id(), batch=whole.id, recipients=part) for part in parts]
+
+
+def variant(fields: Mapping[str, Any]) -> Variant | None:
+    """The SMS in ``fields``, which the schema takes, and which differ from a good one's only in what a Variant has.
+
+    None if it is bad all the same.
+    """
+    try:
+        recipient = Msisdn.parse(fields["recipient"])
+    except InvalidAddress:
+        return None
+    text = fields["message"]
+    segmentation, _ = _cut(text, _CODINGS[fields.get("datacoding", "auto")])
+    if segmentation is None:
+        return None
+    return Variant(recipient, text, segmentation, fields.get("reference", ""))
 
 
 class _Reader:
@@ -154,7 +172,7 @@ class _Reader:
         coding = self.read("datacoding", _CODINGS.__getitem__)
         if ("message",) in self.bad:
             return None
-        segmentation, fault = _segmentation(self._fields["message"], coding)
+        segmentation, fault = _cut(self._fields["message"], coding)
         if fault is not None:
             self.bad[fault,] = None
         return segmentation
@@ -173,17 +191,16 @@ _CATEGORIES: Final[Mapping[str | None, Category | None]] = {None: None, **{each.
 _CODINGS: Final = {"auto": None, "plain": DataCoding.PLAIN, "unicode": DataCoding.UNICODE}
 
 
-# Both are asked for the same again and again: a campaign has one text, and a client few originators.
-@lru_cache(maxsize=1024)
-def _segmentation(text: str, coding: DataCoding | None) -> tuple[Segmentation | None, str | None]:
-    """How ``text`` is cut, and which field is at fault when it cannot be sent so."""
+def _cut(text: str, coding: DataCoding | None) -> tuple[Segmentation | None, str | None]:
+    """How ``text`` is cut; or None, and which field is at fault that it cannot be sent so."""
     try:
         segmentation = segment(text, coding)
-        return segmentation, None if segmentation.parts <= MAX_PARTS else "message"
     except NotEncodable:
         return None, "datacoding"
+    return (segmentation, None) if segmentation.parts <= MAX_PARTS else (None, "message")
 
 
+# A client has few.
 @lru_cache(maxsize=1024)
 def _originator(text: str) -> Originator:
     return Originator.parse(text)

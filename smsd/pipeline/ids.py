@@ -1,6 +1,5 @@
 """Makes ids: ULIDs (github.com/ulid/spec), which rise with time and name nothing else in the world."""
 
-import base64
 import os
 from collections.abc import Callable
 from typing import Final
@@ -10,11 +9,10 @@ _DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS: Final = [first + second for first in _DIGITS for second in _DIGITS]
 #: Where each pair begins in the 50 bits of the time, the first two of which are 0.
 _SHIFTS: Final = range(40, -1, -10)
-#: From the digits of RFC 4648's base 32 to Crockford's.
-_CROCKFORD: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _DIGITS.encode())
-#: Characters of chance in an id, and the octets that they hold.
+#: A digit for each octet, by its last five bits.
+_OF_OCTET: Final = (_DIGITS * 8).encode()
+#: Characters of chance in an id.
 _CHARACTERS: Final = 16
-_OCTETS: Final = 10
 #: Ids whose chance is fetched at once.
 STOCK: Final = 100
 
@@ -43,5 +41,5 @@ class Ids:
         return prefix + chance
 
     def _stock(self) -> list[str]:
-        digits = base64.b32encode(self._random(_OCTETS * STOCK)).translate(_CROCKFORD).decode()
+        digits = self._random(_CHARACTERS * STOCK).translate(_OF_OCTET).decode()
         return [digits[at : at + _CHARACTERS] for at in range(0, len(digits), _CHARACTERS)]

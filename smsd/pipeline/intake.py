@@ -91,7 +91,7 @@ class Intake:
         """
         now = self._now()
         make = partial(self._made, submissions, api_key, now, trace)
-        ids, messages = make() if sum(len(each.recipients) for each in submissions) < MANY else await self._aside(make)
+        ids, messages = make() if sum(each.size for each in submissions) < MANY else await self._aside(make)
 
         pace = self._pace()
         latest = max([now, *(each.send_at for each in submissions if each.send_at is not None)])

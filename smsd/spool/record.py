@@ -104,9 +104,13 @@ def rows_of(messages: Sequence[Message]) -> Sequence[Row]:
     match messages:
         case Rows(rows=rows):
             return rows
-        case Series(mould=mould, ids=ids, recipients=to):
-            form, _, _, *alike = to_row(mould)
-            return [(form, id, f'["{each.digits}"]', *alike) for id, each in zip(ids, to, strict=True)]
+        case Series(mould=mould, ids=ids, variants=variants):
+            form, _, _, originator, _, _, _, api_key, accepted_at, priority, batch, _, *alike = to_row(mould)
+            told = (api_key, accepted_at, priority, batch)
+            return [
+                (form, id, f'["{to.digits}"]', originator, body, cut.coding.value, cut.parts, *told, reference, *alike)
+                for id, (to, body, cut, reference) in zip(ids, variants, strict=True)
+            ]
         case Joined(parts=parts):
             return list(chain.from_iterable(map(rows_of, parts)))
         case _:

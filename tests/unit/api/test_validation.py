@@ -2,7 +2,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -77,7 +77,7 @@ BODY = SmsBody()
 #: Values of which some are equal, but not the same to the schema.
 ODD = st.sampled_from([1, 1.0, True, 0, False, "1", None, 60, 60.0])
 ELEMENTS = st.fixed_dictionaries(
-    {"originator": st.sampled_from(["MB", "MB2", ""]), "message": st.sampled_from(["Hi", "Ho", ""])},
+    {"originator": st.sampled_from(["MB", "MB2", ""])},
     optional={
         "recipient": st.sampled_from(
             [31612345678, "+31612345678", "31612345679", 31612345678.0, True, None, "nobody", 5]
@@ -86,11 +86,17 @@ ELEMENTS = st.fixed_dictionaries(
         "validity": ODD,
         "reference": st.sampled_from(["a", "b", 1]),
         "priority": st.sampled_from(["high", "normal"]),
+        "message": st.sampled_from(["Hi", "Ho", "", "Привет", "x" * 200, "x" * 1378, "я" * 604, 5, None, ["Hi"]]),
+        "datacoding": st.sampled_from(["auto", "plain", "unicode", "ascii"]),
     },
 )
 
 
 @given(st.lists(ELEMENTS, min_size=1, max_size=6))
+@example([SMS | {"validity": 1}, SMS | {"validity": True}])
+@example(
+    [SMS, SMS | {"message": "Ho"}, SMS | {"message": "Привет", "recipient": "+31612345678"}, SMS | {"message": ""}]
+)
 def test_each_element_is_judged_as_if_it_were_alone(elements: list[dict[str, Any]]) -> None:
     alone: list[Submission] = []
     wrong: list[tuple[str, str]] = []
@@ -112,8 +118,28 @@ def judged(elements: list[dict[str, Any]]) -> tuple[list[Submission], list[tuple
 
 def flat(submission: Submission) -> list[Submission]:
     """Each SMS of ``submission`` by itself."""
-    each = submission.recipients if submission.is_several else [submission.recipients]
+    first = attrs.evolve(submission, others=())
     return [
-        attrs.evolve(submission, recipients=(to,) if submission.is_several else tuple(to), is_several=False)
-        for to in each
+        first,
+        *[
+            attrs.evolve(
+                first,
+                recipients=(each.recipient,),
+                body=each.body,
+                segmentation=each.segmentation,
+                reference=each.reference,
+            )
+            for each in submission.others
+        ],
+    ]
+
+
+def test_elements_that_differ_in_recipient_text_and_reference_are_read_as_one() -> None:
+    elements = [
+        {**SMS, "recipient": 31633450007 + each, "message": f"Order {each}", "reference": str(each), "validity": 60}
+        for each in range(5)
+    ]
+    [submission] = BODY.parse(elements, NOW).submissions
+    assert [(each.body, each.reference) for each in flat(submission)] == [
+        (element["message"], element["reference"]) for element in elements
     ]

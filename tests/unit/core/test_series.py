@@ -7,21 +7,35 @@ from hypothesis import strategies as st
 
 from smsd.core.address import Msisdn
 from smsd.core.message import Message
-from smsd.core.series import Series, joined
+from smsd.core.segments import segment
+from smsd.core.series import Series, Variant, joined
 from smsd.spool import record
 from tests.messages import sms
 
 MOULD = sms(reference="one of many")
 
 
+#: One is two parts long, one is not GSM 03.38.
+TEXTS = ("Hi", "Hi again", "x" * 200, "Привет")
+
+
 def made(series: Series) -> list[Message]:
-    return [attrs.evolve(MOULD, id=id, recipients=(to,)) for id, to in zip(series.ids, series.recipients, strict=True)]
+    return [
+        attrs.evolve(MOULD, id=id, recipients=(to,), body=body, coding=cut.coding, segments=cut.parts, reference=word)
+        for id, (to, body, cut, word) in zip(series.ids, series.variants, strict=True)
+    ]
 
 
 def series_of(count: int, start: int = 0) -> Series:
     numbers = range(start, start + count)
     ids = [f"ID{number:024}" for number in numbers]
-    return Series(mould=MOULD, ids=ids, recipients=[Msisdn(str(31600000000 + number)) for number in numbers])
+    texts = [TEXTS[number % len(TEXTS)] for number in numbers]
+    to = [Msisdn(str(31600000000 + number)) for number in numbers]
+    return Series(
+        mould=MOULD,
+        ids=ids,
+        variants=[Variant(*each, segment(each[1]), each[0].digits) for each in zip(to, texts, strict=True)],
+    )
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.slices(12))
