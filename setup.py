@@ -39,6 +39,7 @@ setup(
     },
     install_requires=[
         "attrs>=24.2",
+        "certifi>=2024.8",
         "click>=8.1",
         "jsonschema>=4.23",
         "jsonschema-rs>=0.46",

@@ -80,7 +80,7 @@ class SessionTransport(httpx.BaseTransport):
     """
 
     def __init__(self, *, read_s: float, clock: Clock, connect_s: float = CONNECT_S) -> None:
-        self._timeout = (connect_s, read_s)
+        self._within = {"connect_s": connect_s, "read_s": read_s}
         self._sessions = Sessions(clock)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -89,21 +89,20 @@ class SessionTransport(httpx.BaseTransport):
             try:
                 answer = session.request(
                     request.method,
-                    str(request.url),
-                    data=request.read(),
+                    f"{request.url.scheme}://{request.url.netloc.decode('ascii')}",
+                    request.url.raw_path.decode("ascii"),
                     headers=dict(request.headers),
-                    timeout=self._timeout,
-                    allow_redirects=False,
-                    stream=True,
+                    body=request.read(),
+                    **self._within,
                 )
-                content: bytes = answer.raw.read(MAX_ANSWER + 1, decode_content=True)
+                content = answer.read(MAX_ANSWER + 1, decode_content=True)
             except TROUBLE as trouble:
                 # From None: the trouble's own words hold the address, and with it a phone number.
                 raise Broken(failure_of(trouble, session.progress)) from None
             if len(content) > MAX_ANSWER:
                 raise Broken(Failure.TOO_BIG)
-        headers = {name: answer.headers[name] for name in _HEADERS if name in answer.headers}
-        response = httpx.Response(answer.status_code, headers=headers, content=content, request=request)
+        told = {name: answer.headers[name] for name in _HEADERS if name in answer.headers}
+        response = httpx.Response(answer.status, headers=told, content=content, request=request)
         if not response.is_success:
             raise Answered(response)
         return response

@@ -4,17 +4,18 @@ import math
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
 
 import attrs
-import requests
 from messagebird import Client, ErrorException
 from messagebird.client import USER_AGENT
 from messagebird.http_client import ResponseFormat
 from messagebird.serde import json_serialize
+from urllib3 import BaseHTTPResponse
 
 from smsd.gateway.answers import Failure
 from smsd.gateway.reply import Reply, from_json
-from smsd.gateway.session import TROUBLE, Clock, WatchedSession, failure_of
+from smsd.gateway.session import TROUBLE, Clock, failure_of
 from smsd.gateway.sessions import Sessions
 
 #: Seconds to wait for a connection.
@@ -80,9 +81,9 @@ class SessionClient:
     """
 
     def __init__(self, url: str, key: str, *, read_s: float, clock: Clock, connect_s: float = CONNECT_S) -> None:
-        self._url = url.rstrip("/") + "/"
-        self._key = key
-        self._timeout = (connect_s, read_s)
+        self._url = url
+        self._headers = {**_HEADERS, "Authorization": f"AccessKey {key}"}
+        self._within = {"connect_s": connect_s, "read_s": read_s}
         self._sessions = Sessions(clock)
         self._local = threading.local()
 
@@ -100,14 +101,17 @@ class SessionClient:
             raise Broken(Failure.UNWRITABLE) from None
         with self._sessions.lend(by=self._local.__dict__.pop("by", math.inf)) as session:
             try:
-                response = self._ask(session, method, path, params, body)
+                target = f"{urlsplit(self._url).path.rstrip('/')}/{path.lstrip('/')}"
+                if params and body is None:
+                    target += f"?{urlencode(params)}"
+                response = session.request(method, self._url, target, headers=self._headers, body=body, **self._within)
                 content = _content(response)
             except TROUBLE as trouble:
                 # From None: the trouble's own words hold the address, and with it a phone number.
                 raise Broken(failure_of(trouble, session.progress)) from None
-        if not 200 <= response.status_code < 300:
+        if not 200 <= response.status < 300:
             retry_after, date = (response.headers.get(name, "") for name in ("Retry-After", "Date"))
-            raise Declined(status=response.status_code, body=content, retry_after=retry_after, date=date)
+            raise Declined(status=response.status, body=content, retry_after=retry_after, date=date)
         return content if format is ResponseFormat.binary else content.decode("utf-8", "replace")
 
     def not_after(self, by: float) -> None:
@@ -118,30 +122,10 @@ class SessionClient:
         """Close the connections of all threads; only once none of them is asking."""
         self._sessions.close()
 
-    def _ask(
-        self, session: WatchedSession, method: str, path: str, params: Mapping[str, Any] | None, body: bytes | None
-    ) -> requests.Response:
-        return session.request(
-            method,
-            self._url + path.lstrip("/"),
-            params=params if body is None else None,
-            data=body,
-            headers=_HEADERS,
-            # As auth and not as a header: a name and password in the address would replace the header.
-            auth=self._authorise,
-            timeout=self._timeout,
-            allow_redirects=False,
-            stream=True,
-        )
 
-    def _authorise(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"AccessKey {self._key}"
-        return request
-
-
-def _content(response: requests.Response) -> bytes:
+def _content(response: BaseHTTPResponse) -> bytes:
     """The whole body, after which urllib3 has the connection back. Raises Broken if it is too big."""
-    content: bytes = response.raw.read(MAX_ANSWER + 1, decode_content=True)
+    content = response.read(MAX_ANSWER + 1, decode_content=True)
     if len(content) > MAX_ANSWER:
         response.close()
         raise Broken(Failure.TOO_BIG)
