@@ -15,6 +15,8 @@ _MIN_HIDDEN: Final = 4
 
 def hide(words: str, hidden: Iterable[str] = ()) -> str:
     """``words`` fit for a log of ours: without the ``hidden`` ones (key, text, numbers) and without phone numbers."""
+    if not words:  # as it is nearly always
+        return words
     long = sorted((word for word in hidden if len(word) >= _MIN_HIDDEN), key=len, reverse=True)
     # One pass, so that a short number cannot break up a long one and leave its ends.
     return re.sub("|".join([*map(re.escape, long), _HERE]), "***", words)

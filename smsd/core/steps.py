@@ -1,6 +1,6 @@
 """The steps that every decision about a message is made of."""
 
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -12,25 +12,27 @@ from smsd.core.policy import Policy
 ASK_EVERY_S: Final = 3600.0
 
 
-def move(message: Message, state: State, now: float, what: What, *, error: str = "", wait_s: float = 0.0) -> Message:
+def move(
+    message: Message, state: State, now: float, what: What, *, error: str = "", wait_s: float = 0.0, **learned: Any
+) -> Message:
     """``message`` in ``state`` since ``now``, because of ``what``; one that has another turn has it in ``wait_s``.
 
-    Raises NotAllowed.
+    ``learned`` are fields that this tells as well. Raises NotAllowed.
     """
     event = Event(at=now, state=state, what=what, detail=error)
-    return attrs.evolve(
-        message,
-        state=advance(message.state, state),
-        changed_at=now,
+    moved: dict[str, Any] = {
+        "state": advance(message.state, state),
+        "changed_at": now,
         # Only what has another turn before it gets another time; the rest keeps the one that was asked for.
-        not_before=now + wait_s if state in OPEN else message.not_before,
-        is_held=False,
-        attend_at=now if state is State.DEAD else None,
-        asks_first=False,
-        bundle=message.bundle if state is State.UNCERTAIN else "",
-        error=error,
-        history=(*message.history, event)[-MAX_HISTORY:],
-    )
+        "not_before": now + wait_s if state in OPEN else message.not_before,
+        "is_held": False,
+        "attend_at": now if state is State.DEAD else None,
+        "asks_first": False,
+        "bundle": message.bundle if state is State.UNCERTAIN else "",
+        "error": error,
+        "history": (*message.history, event)[-MAX_HISTORY:],
+    }
+    return attrs.evolve(message, **(moved | learned))
 
 
 def again(message: Message, now: float, policy: Policy, what: What, why: str, draw: float) -> Message:
@@ -38,14 +40,13 @@ def again(message: Message, now: float, policy: Policy, what: What, why: str, dr
     if is_out_of_tries(message, policy):
         return move(message, State.DEAD, now, What.OUT_OF_TRIES, error=why)
     wait_s = policy.backoff.delay_s(message.attempts, draw)
-    return attrs.evolve(move(message, State.QUEUED, now, what, error=why, wait_s=wait_s), tried_since=None)
+    return move(message, State.QUEUED, now, what, error=why, wait_s=wait_s, tried_since=None)
 
 
 def sent(message: Message, provider_id: str, now: float, what: What, sent_at: float | None) -> Message:
     """``message``, which the provider has as ``provider_id`` since ``sent_at``. See ``move``."""
-    return attrs.evolve(
-        move(message, State.SENT, now, what), provider_id=provider_id, sent_at=sent_at, attend_at=now + ASK_EVERY_S
-    )
+    ask_at = now + ASK_EVERY_S
+    return move(message, State.SENT, now, what, provider_id=provider_id, sent_at=sent_at, attend_at=ask_at)
 
 
 def put_to_question(message: Message, now: float, why: str) -> Message:
