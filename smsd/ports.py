@@ -191,6 +191,9 @@ class IGateway(Interface):
     repeatable_s: float = Attribute(
         "Seconds from the first attempt for which the same message, sent again, is known for the same; 0: never."
     )
+    trusted_s: float = Attribute(
+        "Seconds of these in which nothing else is needed; later the provider is asked first, for it may forget."
+    )
 
     async def send(message: Message, by: float = math.inf) -> Outcome:
         """Ask the provider, once, to take ``message``; whatever happens is an Outcome, never an exception.

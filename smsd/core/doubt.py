@@ -15,6 +15,8 @@ from smsd.core.steps import again, is_out_of_tries, move, put_to_question, sent
 LOOKUP_PATIENCE_S: Final = 3600.0
 #: Seconds, the longest pause between two lookups of one message.
 LOOKUP_PAUSE_CAP_S: Final = 60.0
+#: Seconds for which a repeat may wait for its turn on the strength of what the provider was asked before.
+ASKED_S: Final = 600.0
 
 
 def doubt(message: Message, now: float) -> Message:
@@ -29,10 +31,23 @@ def is_repeatable(message: Message, now: float, policy: Policy, window_s: float)
 
     It does so for ``window_s`` seconds from the first attempt (0: it never does).
     """
-    if message.tried_since is None or message.is_stale(now) or is_out_of_tries(message, policy):
-        return False
-    # A clock that was set back tells nothing of how old the first attempt is.
-    return message.tried_since <= now < message.tried_since + window_s
+    return not message.is_stale(now) and not is_out_of_tries(message, policy) and is_within(message, now, window_s)
+
+
+def is_within(message: Message, now: float, window_s: float) -> bool:
+    """Whether at ``now`` the first attempt that a repeat would repeat is less than ``window_s`` seconds ago."""
+    # A clock that was set back tells nothing of how old it is.
+    return message.tried_since is not None and message.tried_since <= now < message.tried_since + window_s
+
+
+def is_fresh(message: Message, now: float, trusted_s: float) -> bool:
+    """Whether a repeat that has waited for its turn may go at ``now`` without another look at what is known of it."""
+    return is_within(message, now, trusted_s) or 0.0 <= now - message.in_line_since < ASKED_S
+
+
+def reconsider(message: Message, now: float) -> Message:
+    """A repeat that is not fresh any more, for another look. Raises NotAllowed when it does not wait."""
+    return move(message, State.UNCERTAIN, now, What.UNANSWERED, error=message.error)
 
 
 def repeat(message: Message, now: float, policy: Policy, draw: float) -> Message:
@@ -49,12 +64,14 @@ def clear_up(
     *,
     doubted_s: float,
     draw: float,
+    is_same: bool = False,
     stays: bool = False,
 ) -> Message:
     """An uncertain message at ``now``, after the provider was asked for it.
 
     ``doubted_s`` is for how long it had been uncertain when the question was put, by a clock that cannot be set
-    (seconds); ``draw`` is uniform in [0, 1). With ``stays`` no other provider gets it unless this one surely has not.
+    (seconds); ``draw`` is uniform in [0, 1). If it goes again it ``is_same``: the provider may still know a
+    repeat for it. With ``stays`` no other provider gets it unless this one surely has not.
     """
     match result:
         case Found(provider_id=provider_id):
@@ -63,11 +80,13 @@ def clear_up(
             # It may still have been on its way: "not found" is believed only after the grace time.
             if doubted_s < policy.grace_s:
                 return attrs.evolve(message, not_before=now + policy.grace_s - doubted_s)
-            return again(message, now, policy, What.NOT_FOUND, message.error, draw)
+            missing = again(message, now, policy, What.NOT_FOUND, message.error, draw)
+            return attrs.evolve(missing, tried_since=message.tried_since) if is_same else missing
         case LookupFailed(reason=reason):
             if doubted_s >= LOOKUP_PATIENCE_S and policy.doubt is Doubt.RESEND:
                 untold = again(message, now, policy, What.UNTOLD, reason, draw)
-                return attrs.evolve(untold, tried_since=message.attempted_at) if stays else untold
+                since = message.tried_since if is_same else message.attempted_at
+                return attrs.evolve(untold, tried_since=since) if is_same or stays else untold
             pause_s = min(LOOKUP_PAUSE_CAP_S, max(1.0, doubted_s))
             return attrs.evolve(message, not_before=now + pause_s, error=reason)
     assert_never(result)

@@ -60,6 +60,7 @@ class MessageBirdGateway:
 
     #: Sent again, a message is another one here: see IGateway.
     repeatable_s = 0.0
+    trusted_s = 0.0
 
     def __init__(
         self,

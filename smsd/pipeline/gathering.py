@@ -8,9 +8,9 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from smsd.core.bundle import is_whole
-from smsd.core.doubt import is_repeatable
+from smsd.core.doubt import is_repeatable, is_within
 from smsd.core.errors import LeaseLost
-from smsd.core.outcome import Found
+from smsd.core.outcome import LookupFailed, NotFound
 from smsd.core.policy import Policy
 from smsd.core.steps import forsake
 from smsd.pipeline.lane import Lane
@@ -76,7 +76,7 @@ class Gathering:
             if not group.is_whole():
                 if self._clock.seconds() - group.since >= WAIT_S:
                     await self._give_up(bundle)
-            elif not self._is_repeatable(group) or await self._is_there(group):
+            elif not self._is_repeatable(group) or not await self._is_free(group):
                 await self._give_up(bundle)
             elif (sender := self._senders[group.leases[0].message.gateway]).takes_another():
                 del self._groups[bundle]
@@ -95,10 +95,16 @@ class Gathering:
         window_s = self._lanes[name].gateway.repeatable_s
         return all(is_repeatable(lease.message, now, self._policy, window_s) for lease in group.leases)
 
-    async def _is_there(self, group: _Group) -> bool:
-        """Whether the provider is known to have it although it broke down over it: then each is asked for its id."""
+    async def _is_free(self, group: _Group) -> bool:
+        """Whether it may go again: the provider knows a repeat for one, or does not have it. Else each is asked for."""
         first = group.leases[0].message
-        return first.asks_first and isinstance(await self._lanes[first.gateway].gateway.lookup(first), Found)
+        gateway = self._lanes[first.gateway].gateway
+        is_known = is_within(first, self._now(), gateway.trusted_s)
+        if is_known and not first.asks_first:
+            return True
+        result = await gateway.lookup(first)
+        # What it broke down over lately it cannot tell of either, and the same key is as good as waiting for the list.
+        return isinstance(result, NotFound) or (is_known and isinstance(result, LookupFailed))
 
     async def _give_up(self, bundle: str) -> None:
         leases = self._groups[bundle].leases

@@ -5,7 +5,7 @@ from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
-from smsd.core.doubt import clear_up, is_repeatable, repeat
+from smsd.core.doubt import clear_up, is_repeatable, is_within, repeat
 from smsd.core.errors import LeaseLost
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
@@ -87,10 +87,12 @@ class Recovery:
 
     async def _settle(self, lease: Lease) -> None:
         message, lane, now = lease.message, self._lanes.get(lease.message.gateway), self._now()
-        if lane is not None and is_repeatable(message, now, self._policy, lane.gateway.repeatable_s):
+        if lane is None or not is_repeatable(message, now, self._policy, lane.gateway.repeatable_s):
+            after = await self._asked(message)
+        elif is_within(message, now, lane.gateway.trusted_s):
             after = await self._repeated(message)
         else:
-            after = await self._asked(message)
+            after = await self._asked(message, is_same=True)
         try:
             stored = await self._outbox.store(lease, after)
         except LeaseLost:
@@ -108,7 +110,7 @@ class Recovery:
         # Not found, or cannot be told: it is sent under the same key, which is as good as waiting for the list.
         return repeat(message, self._now(), self._policy, self._draw())
 
-    async def _asked(self, message: Message) -> Message:
+    async def _asked(self, message: Message, *, is_same: bool = False) -> Message:
         # Both by the monotonic clock: a wall clock that is set must neither shorten nor stretch the grace time. And
         # as of the question: an answer that took long tells of the moment at which it was put.
         since = self._since.setdefault(message.id, self._clock.seconds())
@@ -116,7 +118,7 @@ class Recovery:
         result = await self._lookup(message)
         more = {"doubted_s": doubted_s, "draw": self._draw()}
         stays = message.gateway in self._lanes and len(self._lanes) > 1
-        return clear_up(message, result, self._now(), self._policy, **more, stays=stays)
+        return clear_up(message, result, self._now(), self._policy, **more, is_same=is_same, stays=stays)
 
     async def _lookup(self, message: Message) -> LookupResult:
         gateway = gateway_of(message, self._lanes)

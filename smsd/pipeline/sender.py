@@ -10,7 +10,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from smsd.core.bundle import bundle_name
-from smsd.core.doubt import doubt
+from smsd.core.doubt import doubt, is_fresh, reconsider
 from smsd.core.errors import LeaseLost, SpoolUnavailable
 from smsd.core.lifecycle import State
 from smsd.core.message import Message, What
@@ -179,6 +179,8 @@ class Sender:
     def _step(self, message: Message, now: float) -> Message:
         if message.is_repeat and message.gateway != self._lane.name:
             return doubt(message, now)  # the other gateway may have it
+        if message.is_repeat and not is_fresh(message, now, self._lane.gateway.trusted_s):
+            return reconsider(message, now)
         if message.state is State.UNCERTAIN:
             return begin(message, now, self._lane.name, message.bundle)
         return expire(message, now) if message.is_stale(now) else begin(message, now, self._lane.name)

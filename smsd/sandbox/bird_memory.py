@@ -9,7 +9,7 @@ import attrs
 
 from smsd.sandbox.bird_problems import BirdRefusal
 
-#: Seconds. Bird has named a day, and of late "roughly 3 hours" (bird.com, "Idempotency").
+#: Seconds. Bird has named a day, and of late "roughly 3 hours" (bird.com, "Idempotency"); see gateway.bird.
 REMEMBERED_S: Final = 86_400.0
 #: Keys remembered before the oldest is forgotten.
 CAPACITY: Final = 50_000

@@ -89,6 +89,7 @@ class Connection:
     """The way there of one process, on its clock: with the process its waiting ends, and not what is on its way."""
 
     repeatable_s = 0.0
+    trusted_s = 0.0
 
     def __init__(self, provider: Provider, clock: IReactorTime) -> None:
         self._provider = provider

@@ -10,7 +10,19 @@ from smsd.core.address import Msisdn
 from smsd.core.bundle import bundle_name, is_whole
 from smsd.core.lifecycle import State
 from smsd.core.message import MAX_RECIPIENTS
-from smsd.core.outcome import Found, HeldOff, NotFound, Outcome, Postponed, Refused, Spared, Throttled, Unanswered
+from smsd.core.outcome import (
+    Found,
+    HeldOff,
+    LookupFailed,
+    LookupResult,
+    NotFound,
+    Outcome,
+    Postponed,
+    Refused,
+    Spared,
+    Throttled,
+    Unanswered,
+)
 from smsd.core.report import DeliveryStatus, Report
 from smsd.core.settle import begin, reported
 from tests.messages import message
@@ -155,6 +167,24 @@ def test_after_the_time_for_which_it_is_known_each_is_asked_for() -> None:
     assert len({name for name, _ in world.gateway.bundles}) == 1
     assert max(world.arrival_times()) < 12.0
     assert states(world, ids) == {State.SENT}
+
+
+@pytest.mark.parametrize(
+    ("told", "requests"),
+    [(Found(provider_id="theirs"), 1), (LookupFailed(reason="500"), 1), (NotFound(), 2)],
+)
+def test_one_that_the_provider_may_have_forgotten_is_asked_for_before_the_request_goes_again(
+    told: LookupResult, requests: int
+) -> None:
+    world = world_of([CUT])
+    world.gateway.trusted_s = 0.0
+    world.gateway.lookups = repeat(told)
+    ids = world.post(3)
+    world.start()
+    world.pass_time(20.0)
+    assert [some for _, some in world.gateway.bundles] == [ids] * requests
+    assert len({name for name, _ in world.gateway.bundles}) == 1
+    assert states(world, ids) == {State.UNCERTAIN if isinstance(told, LookupFailed) else State.SENT}
 
 
 def test_what_is_not_found_then_may_go_with_others() -> None:

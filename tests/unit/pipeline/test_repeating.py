@@ -78,6 +78,49 @@ def test_after_the_window_it_is_asked_for() -> None:
     assert max(world.arrival_times()) < 30.0 + 30.0
 
 
+@pytest.mark.parametrize("told", [Found(provider_id="theirs"), NotFound()])
+def test_one_that_the_provider_may_have_forgotten_is_asked_for_before_it_goes_again_as_the_same(
+    told: LookupResult,
+) -> None:
+    world = world_of(CUT)
+    world.gateway.trusted_s = 0.0
+    world.gateway.lookups = repeat(told)
+    (id,) = world.post()
+    world.start()
+    world.pass_time(20.0)
+    first, *more = world.arrival_times()
+    assert len(more) == (0 if isinstance(told, Found) else 1)
+    assert world.found(id).state is State.SENT
+    if more:
+        assert more[0] - first > 10.0  # the grace time: it may be on its way
+        assert world.found(id).tried_since == pytest.approx(first - 0.01)
+
+
+def test_while_the_provider_cannot_tell_of_it_it_waits() -> None:
+    world = world_of(CUT)
+    world.gateway.trusted_s = 0.0
+    world.gateway.lookups = repeat(LookupFailed(reason="500"))
+    (id,) = world.post()
+    world.start()
+    world.pass_time(60.0)
+    assert len(world.gateway.arrivals) == 1
+    assert world.found(id).state is State.UNCERTAIN
+
+
+def test_a_repeat_that_has_waited_long_for_its_turn_is_looked_at_again() -> None:
+    world = world_of()
+    world.gateway.trusted_s = 5.0
+    world.gateway.lookups = repeat(Found(provider_id="theirs"))
+    world.clock.advance(1000.0)
+    old = {"gateway": "test", "attempts": 1, "attempted_at": 300.0, "tried_since": 300.0}
+    (id,) = world.post(**old, changed_at=301.0, not_before=301.0)
+    (lately,) = world.post(**old, changed_at=999.0, not_before=999.0)
+    world.start()
+    world.pass_time(5.0)
+    assert world.found(id).provider_id == "theirs"
+    assert [sent for _, sent in world.gateway.arrivals] == [lately]
+
+
 def test_a_repeat_that_is_held_off_is_asked_for_and_not_sent_as_another() -> None:
     world = world_of(CUT, ends_with(HeldOff(reason="no balance")))
     world.gateway.lookups = iter([Found(provider_id="theirs")])

@@ -59,6 +59,7 @@ class TimedGateway:
 
     def __init__(self, clock: Clock, exchanges: Iterable[Exchange]) -> None:
         self.repeatable_s = 0.0
+        self.trusted_s = math.inf
         self._clock = clock
         self._exchanges: Iterator[Exchange] = cycle(exchanges)
         self.arrivals: list[tuple[float, str]] = []
