@@ -9,7 +9,8 @@ from smsd.core.lifecycle import State
 from smsd.core.message import Message, What
 from smsd.core.outcome import Found, LookupFailed, LookupResult, NotFound
 from smsd.core.policy import Doubt, Policy
-from smsd.core.steps import again, is_out_of_tries, move, put_to_question, sent
+from smsd.core.portions import taken
+from smsd.core.steps import again, is_out_of_tries, move, put_to_question
 
 #: Seconds after which a lookup that keeps failing is called "cannot be told".
 LOOKUP_PATIENCE_S: Final = 3600.0
@@ -75,7 +76,7 @@ def clear_up(
     """
     match result:
         case Found(provider_id=provider_id):
-            return sent(message, provider_id, now, What.FOUND, sent_at=message.attempted_at)
+            return taken(message, provider_id, now, What.FOUND, sent_at=message.attempted_at)
         case NotFound():
             # It may still have been on its way: "not found" is believed only after the grace time.
             if doubted_s < policy.grace_s:

@@ -46,6 +46,7 @@ class What(enum.Enum):
     POSTPONED = "postponed"  #: not now, says the provider
     REFUSED = "refused"  #: never, says the provider
     PARTLY_REFUSED = "partly refused"  #: never to some of its recipients, says the provider: to the others once more
+    PARTLY_SENT = "partly sent"  #: the provider took it for some of its recipients: it goes on to the others
     OUT_OF_TRIES = "out of tries"
     UNANSWERED = "unanswered"  #: the provider may have it
     INTERRUPTED = "interrupted"  #: the same, because its sender died
@@ -111,6 +112,8 @@ class Message:
     #: The name of the request in which its last attempt went with others (see core.bundle); empty: it went alone. While
     #: it is queued: of one that was refused without a word of whom it was for, so that it goes alone now.
     bundle: str = ""
+    #: How many of the recipients that remain the next request is for, since one for more was refused; 0: all of them.
+    portion: int = 0
     #: Whether the provider is asked for it before it is sent again: it answered with a fault of its own.
     asks_first: bool = False
     sent_at: float | None = None  #: UTC epoch seconds; when the provider said that it took it
@@ -134,7 +137,12 @@ class Message:
     @property
     def may_have_company(self) -> bool:
         """Whether its next attempt may go together with others."""
-        return self.state is State.QUEUED and not self.is_repeat and not self.bundle
+        return self.state is State.QUEUED and not self.is_repeat and not self.bundle and not self.portion
+
+    @property
+    def is_in_portions(self) -> bool:
+        """Whether the provider may have it for some of its recipients while others still wait."""
+        return self.is_open() and (self.portion > 0 or self.sent_at is not None)
 
     @property
     def in_line_since(self) -> float:
@@ -143,9 +151,14 @@ class Message:
 
     @property
     def remaining(self) -> tuple[Msisdn, ...]:
-        """Its recipients but for those that the provider refused before it took the others."""
-        refused = {each.recipient for each in self.deliveries}
-        return tuple(each for each in self.recipients if each not in refused)
+        """Its recipients but for those that the provider took or refused before the others."""
+        known = {each.recipient for each in self.deliveries}
+        return tuple(each for each in self.recipients if each not in known)
+
+    @property
+    def going(self) -> tuple[Msisdn, ...]:
+        """Whom its request is for: the next one, or the one that is under way or in doubt."""
+        return self.remaining[: self.portion or None]
 
     def is_open(self) -> bool:
         """Whether the daemon still owes it something."""

@@ -46,7 +46,7 @@ class Spared:
     """The provider surely does not have the message: it refused the request, and perhaps not for this one's sake."""
 
     reason: str  #: in the provider's words
-    goes_alone: bool  #: whether it did not say for which message: then each has to show for itself
+    goes_alone: bool  #: whether it did not say for whose: then each message, or recipient, has to show for itself
 
 
 @attrs.frozen(kw_only=True)

@@ -1,12 +1,10 @@
 """Decides what becomes of a message, given what the provider said."""
 
-from collections.abc import Sequence
 from typing import Final, assert_never
 
 import attrs
 
 from smsd.core import report as reports
-from smsd.core.address import Msisdn
 from smsd.core.errors import NotAllowed, StillSending
 from smsd.core.lifecycle import State, advance
 from smsd.core.message import Message, What
@@ -23,8 +21,9 @@ from smsd.core.outcome import (
     Unanswered,
 )
 from smsd.core.policy import Policy
-from smsd.core.report import Delivery, DeliveryStatus, Report
-from smsd.core.steps import ASK_EVERY_S, again, forsake, move, put_to_question, sent
+from smsd.core.portions import concluded, halve, taken, without
+from smsd.core.report import DeliveryStatus, Report
+from smsd.core.steps import ASK_EVERY_S, again, forsake, move, put_to_question
 
 #: Seconds after which it is asked no more.
 ASK_FOR_S: Final = 86400.0
@@ -74,7 +73,9 @@ def revive(message: Message, now: float) -> Message:
     if message.state is not State.DEAD:
         raise NotAllowed(state=message.state.value, wanted=State.QUEUED.value)
     revived = move(message, State.QUEUED, now, What.REPLAYED)
-    return attrs.evolve(revived, attempts=0, valid_until=None, tried_since=None, deliveries=())
+    # Whom the provider refused may be taken now; who has it, of a message that went in portions, gets it no more.
+    has = tuple(each for each in message.deliveries if each.status is not DeliveryStatus.DELIVERY_FAILED)
+    return attrs.evolve(revived, attempts=0, valid_until=None, tried_since=None, deliveries=has)
 
 
 def settle(message: Message, outcome: Outcome, now: float, policy: Policy, draw: float) -> Message:
@@ -86,9 +87,13 @@ def settle(message: Message, outcome: Outcome, now: float, policy: Policy, draw:
         raise NotAllowed(state=message.state.value, wanted="settled")
     match outcome:
         case Accepted(provider_id=provider_id):
-            return sent(message, provider_id, now, What.SENT, sent_at=now)
+            return taken(message, provider_id, now, What.SENT, sent_at=now)
+        case Refused(reason=reason) if message.portion:
+            return without(message, [(each, reason) for each in message.going], now)
         case Refused(reason=reason):
             return move(message, State.DEAD, now, What.REFUSED, error=reason)
+        case Spared(reason=reason, goes_alone=True) if not message.bundle and len(message.going) > 1:
+            return halve(message, reason, now)
         case Spared(reason=reason, goes_alone=goes_alone):
             # The fault is another's: this try does not count against it.
             spared = move(message, State.QUEUED, now, What.POSTPONED, error=reason)
@@ -100,7 +105,7 @@ def settle(message: Message, outcome: Outcome, now: float, policy: Policy, draw:
             after = move(message, State.UNCERTAIN, now, What.UNANSWERED, error=reason, wait_s=wait_s)
             return attrs.evolve(after, asks_first=outcome.is_fault) if repeatable else forsake(after)
         case PartlyRefused(reasons=reasons):
-            return _without(message, reasons, now)
+            return without(message, reasons, now)
         case Postponed() | Throttled() if message.tried_since != message.attempted_at:
             # This attempt was not taken, but an earlier one may have been: a repeat would be known for that.
             wait_s = _pause_s(message, now, policy)
@@ -130,22 +135,19 @@ def reported(message: Message, report: Report, now: float) -> Message:
     """The message after a status report came at ``now``; itself, when the report says nothing new.
 
     A report on a message of which we do not know that the provider has it shows that it does. Raises StillSending
-    while the answer to its attempt is not written down.
+    while the answer to its attempt is not written down, and while it goes out in portions: whoever is to send the
+    next of them must not find another one than he leased.
     """
-    if message.state is State.SENDING:
+    is_proof = message.state is State.UNCERTAIN and report.recipient in message.going
+    if message.state is State.SENDING or (message.is_in_portions and not is_proof):
         raise StillSending(id=message.id)
     deliveries, state = reports.reported(message.recipients, message.deliveries, report)
     if deliveries is message.deliveries:
         return message
     if message.state is State.UNCERTAIN or (message.state is State.QUEUED and message.attempts):
-        message = sent(message, report.provider_id, now, What.FOUND, sent_at=message.attempted_at)
-    after = attrs.evolve(message, deliveries=deliveries)
-    if state is None or message.state is not State.SENT:
-        return after
-    if state is State.DELIVERED:
-        return move(after, state, now, What.DELIVERED)
-    failed = [each.words() for each in deliveries if each.status is not DeliveryStatus.DELIVERED]
-    return move(after, state, now, What.UNDELIVERED, error="; ".join(failed))
+        message = taken(message, report.provider_id, now, What.FOUND, sent_at=message.attempted_at)
+        deliveries, state = reports.reported(message.recipients, message.deliveries, report)
+    return concluded(attrs.evolve(message, deliveries=deliveries), state, now)
 
 
 def asked(message: Message, result: tuple[Report, ...] | LookupFailed, now: float) -> Message:
@@ -167,18 +169,6 @@ def archived(message: Message, died_at: float) -> Message:
     if message.state is not State.DEAD or message.changed_at != died_at:
         return message
     return attrs.evolve(message, attend_at=None)
-
-
-def _without(message: Message, reasons: Sequence[tuple[Msisdn, str]], now: float) -> Message:
-    failed = DeliveryStatus.DELIVERY_FAILED
-    refused = [Delivery(recipient=number, status=failed, at=now, reason=reason) for number, reason in reasons]
-    words = f"{len(refused)} of {len(message.recipients)} recipients were refused: {reasons[0][1]}"
-    if not set(message.remaining) - {number for number, _ in reasons}:
-        return move(message, State.DEAD, now, What.REFUSED, error=words)
-    rest = move(message, State.QUEUED, now, What.PARTLY_REFUSED, error=words)
-    deliveries = sorted([*message.deliveries, *refused], key=lambda each: each.recipient.digits)
-    # To the others it is another request, and nothing of it was taken.
-    return attrs.evolve(rest, deliveries=tuple(deliveries), tried_since=None)
 
 
 def _pause_s(message: Message, now: float, policy: Policy) -> float:

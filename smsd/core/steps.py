@@ -28,6 +28,7 @@ def move(
         "is_held": False,
         "attend_at": now if state is State.DEAD else None,
         "asks_first": False,
+        "portion": message.portion if state in OPEN else 0,
         "bundle": message.bundle if state is State.UNCERTAIN else "",
         "error": error,
         "history": (*message.history, event)[-MAX_HISTORY:],

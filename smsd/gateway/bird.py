@@ -106,7 +106,7 @@ class BirdGateway:
 
         What is sent to several is taken as a whole, so one of them tells of all.
         """
-        items = await self._listed(message, message.remaining[0])
+        items = await self._listed(message, message.going[0])
         if isinstance(items, LookupFailed):
             return items
         # One of ours without an id is there all the same: called missing, it would be sent twice.
@@ -159,7 +159,7 @@ class BirdGateway:
     def _send(self, messages: Sequence[Message], key: str, by: float) -> Sequence[Outcome]:
         if self._monotonic() >= by:
             return [outcome_of_failure(Failure.TOO_LATE)] * len(messages)
-        orders = [self._order(message, recipient) for message in messages for recipient in message.remaining]
+        orders = [self._order(message, recipient) for message in messages for recipient in message.going]
         path, body = (_MESSAGES, orders[0]) if len(orders) == 1 else (_BATCHES, {"messages": orders})
         reply = self._client.post(path, body, key)
         if reply is Failure.UNWRITABLE and len(messages) > 1:
@@ -167,7 +167,7 @@ class BirdGateway:
         if isinstance(reply, Failure):
             return [outcome_of_failure(reply)] * len(messages)
         hidden = [word for message in messages for word in self._hidden(message)]
-        return outcomes_of(self._read(reply), [message.remaining for message in messages], hidden)
+        return outcomes_of(self._read(reply), [message.going for message in messages], hidden)
 
     def _order(self, message: Message, recipient: Msisdn) -> dict[str, Any]:
         """The same at every attempt: under one key Bird takes only one body."""

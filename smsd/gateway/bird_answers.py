@@ -51,6 +51,8 @@ _IN_PROGRESS: Final = frozenset({"E01004", "RequestInProgress", "request_in_prog
 _OPTED_OUT: Final = re.compile(r"opted.?out|suppress|unsubscribed", re.IGNORECASE)
 #: ``messages[3].to``: which message of a batch is at fault.
 _ELEMENT: Final = re.compile(r"/?(?:messages)?[./\[]?([0-9]{1,3})\]?(?:[./].*)?", re.ASCII)
+#: What is the same for all recipients of a message.
+_ALIKE: Final = frozenset({"from", "text", "category", "metadata"})
 
 
 @attrs.frozen(kw_only=True)
@@ -157,7 +159,7 @@ def _is_one_of(answer: BirdAnswer, known: frozenset[str]) -> bool:
 
 
 def _refused(answer: BirdAnswer, parts: Sequence[Sequence[Msisdn]], hidden: Iterable[str]) -> Sequence[Outcome]:
-    """Whom the answer names is refused, and the others spared; if it names nobody, each has to show for itself."""
+    """Whom the answer names is refused, and the others spared; if it names nobody, they have to show for themselves."""
     reason, reasons = words(answer, hidden), _reasons(answer, hidden)
     if len(parts) == 1 and len(parts[0]) == 1:
         return [Refused(reason=reason)]
@@ -173,7 +175,8 @@ def _refused(answer: BirdAnswer, parts: Sequence[Sequence[Msisdn]], hidden: Iter
         else:
             outcomes.append(Spared(reason=reason, goes_alone=True))
     if all(isinstance(each, Spared) for each in outcomes):
-        return outcomes if len(parts) > 1 else [Refused(reason=reason)]
+        is_for_all = len(parts) == 1 and any(each.param in _ALIKE for each in answer.faults)
+        return [Refused(reason=reason)] if is_for_all else outcomes
     return [attrs.evolve(each, goes_alone=False) if isinstance(each, Spared) else each for each in outcomes]
 
 

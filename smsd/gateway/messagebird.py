@@ -172,7 +172,7 @@ class MessageBirdGateway:
     def _order(self, message: Message) -> dict[str, Any]:
         order: dict[str, Any] = {
             "originator": message.originator.text,
-            "recipients": ",".join(recipient.digits for recipient in message.remaining),
+            "recipients": ",".join(recipient.digits for recipient in message.going),
             "body": message.body,
             "type": "sms",
             "reference": message.id,
@@ -188,7 +188,7 @@ class MessageBirdGateway:
     def _query(self, message: Message, offset: int) -> dict[str, Any]:
         attempted_at = message.accepted_at if message.attempted_at is None else message.attempted_at
         return {
-            "recipient": message.remaining[0].digits,
+            "recipient": message.going[0].digits,
             # Whichever of the two our clock was wrong at, the provider's time of it lies between.
             "from": _rfc3339(min(attempted_at, self._now()) - CLOCKS_DIFFER_S),
             "until": _rfc3339(max(attempted_at, self._now()) + CLOCKS_DIFFER_S),

@@ -151,6 +151,7 @@ COUNTED: Final[Mapping[What, Counter | None]] = {
     What.REFUSED: Counter.DEAD,
     What.OUT_OF_TRIES: Counter.DEAD,
     What.PARTLY_REFUSED: Counter.AGAIN,
+    What.PARTLY_SENT: Counter.AGAIN,
     What.REPEATED: Counter.AGAIN,
     What.UNANSWERED: Counter.UNCERTAIN,
     What.INTERRUPTED: Counter.UNCERTAIN,

@@ -48,6 +48,7 @@ LIFE: Final = (
     "tried_since",
     "bundle",
     "asks_first",
+    "portion",
     "sent_at",
     "provider_id",
     "deliveries",
@@ -131,6 +132,7 @@ def life(message: Message) -> Row:
         message.tried_since,
         message.bundle,
         int(message.asks_first),
+        message.portion,
         message.sent_at,
         message.provider_id,
         _JSON.encode([_delivery(each) for each in message.deliveries]) if message.deliveries else "[]",
@@ -146,8 +148,8 @@ def from_row(row: Sequence[Any]) -> Message:
     """The message in ``row``, which holds the values of FIELDS. Raises ValueError if a newer smsd has written it."""
     form, id, recipients, originator, body, coding, segments, api_key, accepted_at, *more = row
     priority, batch, reference, callback_url, category, traceparent, valid_until, state, changed_at, *last = more
-    not_before, gateway, attempts, attempted_at, tried_since, bundle, asks_first, sent_at, *rest = last
-    provider_id, deliveries, attend_at, is_held, error, history = rest
+    not_before, gateway, attempts, attempted_at, tried_since, bundle, asks_first, portion, *rest = last
+    sent_at, provider_id, deliveries, attend_at, is_held, error, history = rest
     if form != FORM:
         raise ValueError(f"this smsd reads form {FORM} of a stored message, not {form}")
     return Message(
@@ -175,6 +177,7 @@ def from_row(row: Sequence[Any]) -> Message:
         tried_since=tried_since,
         bundle=bundle,
         asks_first=bool(asks_first),
+        portion=portion,
         sent_at=sent_at,
         provider_id=provider_id,
         deliveries=tuple(_read_delivery(*each) for each in json.loads(deliveries)),

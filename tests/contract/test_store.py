@@ -34,6 +34,7 @@ async def test_the_settled_message_is_the_one_that_is_found(spool, sms, now):
         tried_since=now + 1 / 30,
         bundle="b1",
         asks_first=True,
+        portion=3,
         sent_at=now + 0.2,
         provider_id="p1",
         error="é",

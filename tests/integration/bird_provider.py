@@ -26,6 +26,7 @@ class BirdProvider(Resource):
         self.stored: list[dict[str, Any]] = []  #: each message once for each time that a phone would ring
         self.arrived: list[tuple[float, str, bytes]] = []  #: monotonic seconds, idempotency key and body
         self.script: deque[str] = deque()
+        self.refused: set[str] = set()  #: numbers for which nothing is taken; nobody is told which of a batch it was
         self._known: dict[str, tuple[bytes, Any]] = {}
         self._ids = (f"msg_{number:024}" for number in itertools.count(1))
         self._port: Any = None
@@ -57,7 +58,9 @@ class BirdProvider(Resource):
         doing = self.script.popleft() if self.script else "works"
         body = json.loads(content)
         if doing == "422":
-            return self._refused(request, body)
+            return self._refused(request, body, says_whom=True)
+        if not self.refused.isdisjoint(each["to"] for each in body.get("messages", [body])):
+            return self._refused(request, body, says_whom=False)
         if doing != "500" and key not in self._known:
             self._known[key] = content, self._store(body)
         told = self._known.get(key, (content,))
@@ -81,9 +84,9 @@ class BirdProvider(Resource):
         self.stored += items
         return {"data": items} if "messages" in body else items[0]
 
-    def _refused(self, request: Any, body: dict[str, Any]) -> bytes:
+    def _refused(self, request: Any, body: dict[str, Any], *, says_whom: bool) -> bytes:
         request.setResponseCode(422)
         error = {"type": "invalid_recipient", "message": "That is no number of a phone."}
-        if "messages" in body:
+        if "messages" in body and says_whom:
             error["param"] = f"messages[{len(body['messages']) - 1}].to"
         return json.dumps({"error": error, **error}).encode()

@@ -119,3 +119,31 @@ async def test_a_broadcast_goes_a_hundred_in_a_request(daemon: Any, bird: BirdPr
     assert sorted(each["to"] for each in bird.stored) == [f"+{number}" for number in numbers]
     assert {each["category"] for each in bird.stored} == {"service"}
     assert len(bird.arrived) == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_of_many_recipients_one_who_is_refused_without_a_name_is_found_and_the_others_get_it_once(
+    daemon: Any, bird: BirdProvider
+) -> None:
+    server = daemon(grace="0.5", retry_base="0.2")
+    moved(server, bird)
+    numbers = [31612000000 + number for number in range(40)]
+    bird.refused = {f"+{numbers[28]}"}
+    bird.script.extend(["works"] * 3 + ["cut", "works", "500", "works", "broken"])
+    await server.start()
+    response = await server.post({"recipients": numbers, "originator": "MB", "message": "all"})
+    id = (await response.json())["id"]
+
+    async def is_sent() -> bool:
+        return bool((await server.shown(id))["state"] == "sent")
+
+    for arrivals in (1, 3, 5, 8):
+        await until(lambda arrivals=arrivals: len(bird.arrived) >= arrivals, "a request arrives")
+        await server.kill()
+        await server.start()
+    await until(is_sent, "it is sent")
+    assert sorted(each["to"] for each in bird.stored) == [f"+{each}" for each in numbers if each != numbers[28]]
+    failed = [each for each in (await server.shown(id))["deliveries"] if each["status"] == "delivery_failed"]
+    assert [each["recipient"] for each in failed] == [numbers[28]]
+    assert "That is no number of a phone." in failed[0]["reason"]
+    assert len({key for _, key, _ in bird.arrived}) > 3

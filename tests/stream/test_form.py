@@ -2,7 +2,11 @@
 
 import json
 
+import attrs
+import pytest
+
 from smsd.core.callback import Callback
+from smsd.core.settle import cancel
 from smsd.spool import record
 from smsd.spool.stream import command
 from tests.messages import sms
@@ -15,6 +19,9 @@ COLUMNS = {
     2: "form id recipients originator body coding segments api_key accepted_at priority batch reference callback_url "
     "category traceparent valid_until state changed_at not_before gateway attempts attempted_at tried_since bundle "
     "asks_first sent_at provider_id deliveries attend_at is_held error history",
+    3: "form id recipients originator body coding segments api_key accepted_at priority batch reference callback_url "
+    "category traceparent valid_until state changed_at not_before gateway attempts attempted_at tried_since bundle "
+    "asks_first portion sent_at provider_id deliveries attend_at is_held error history",
 }
 
 
@@ -38,3 +45,23 @@ def test_a_log_from_before_there_were_traces_is_read() -> None:
     assert command.read_callback(callback) == Callback(
         id="in-1", url="https://example.com/hook", body=b"{}", api_key="demo", created_at=1.0, not_before=1.0
     )
+
+
+def test_a_change_from_before_there_were_portions_is_read_and_counts() -> None:
+    message = sms()
+    canceled = cancel(message, 9.0)
+    places = [(*record.LIFE, "ready").index(name) for name in COLUMNS[2].split() if name in record.LIFE] + [-1]
+    life = [record.life(canceled)[place] for place in places]
+    text = json.dumps([["change", message.id, "queued", command.fingerprint(message, 2), life]])
+    entry = command.read(f'[2, "a", 1, 0, 0, 1]\n{text}'.encode())
+    assert entry is not None
+    [(_, _, _, mark, life)] = command.commands(entry.text, entry.form)
+    assert command.changed(message, life) == canceled
+    assert mark == command.fingerprint(message, entry.form)
+    assert mark != command.fingerprint(message)
+
+
+@pytest.mark.parametrize("form", [2, 3])
+def test_another_life_has_another_fingerprint(form: int) -> None:
+    message = sms()
+    assert command.fingerprint(message, form) != command.fingerprint(attrs.evolve(message, attempts=1), form)

@@ -31,7 +31,7 @@ _TYPES: Final = {
     **dict.fromkeys(
         ("valid_until", "changed_at", "not_before", "attempted_at", "sent_at", "attend_at", "tried_since"), "float8"
     ),
-    **dict.fromkeys(("attempts", "asks_first", "is_held", "ready"), "integer"),
+    **dict.fromkeys(("attempts", "asks_first", "portion", "is_held", "ready"), "integer"),
 }
 _GIVEN: Final = ", ".join(f"CAST(? AS {_TYPES.get(each, 'text')}[])" for each in ("id", "was", *_CHANGING))
 _UPDATE: Final = f"""

@@ -22,9 +22,11 @@ from smsd.spool import record
 from smsd.spool.jobs import Append, Parcel
 
 #: Version of the written form. A node that reads a newer one stops, until it is upgraded.
-FORM: Final = 2
+FORM: Final = 3
 #: The first form, in which messages and callbacks had no trace.
 UNTRACED: Final = 1
+#: The last form in which a message had no portion.
+WHOLE: Final = 2
 #: Octets left for the first line of an entry.
 HEAD: Final = 500
 #: Octets from which a text is compressed: a shard of Kinesis takes a megabyte a second.
@@ -102,15 +104,22 @@ def commands(text: bytes, form: int = FORM) -> list[Command]:
     """
     plain = text if text.startswith(b"[") else zlib.decompress(text)
     given = [tuple(each) for each in json.loads(plain)]
-    return [_traced(each) for each in given] if form == UNTRACED else given
+    if form <= UNTRACED:
+        given = [_filled(each, "traceparent", "") for each in given]
+    return [_filled(each, "portion", 0) for each in given] if form <= WHOLE else given
 
 
-def _traced(command: Command) -> Command:
-    if command[0] != APPEND:
-        return command
-    verb, parcels, limit = command
-    at = record.FIELDS.index("traceparent")
-    return (verb, [[[[*row[:at], "", *row[at:]] for row in rows], *more] for rows, *more in parcels], limit)
+def _filled(command: Command, name: str, value: Any) -> Command:
+    """``command`` as it would be if the messages in it had had the field ``name``, with this ``value``."""
+    match command:
+        case (verb, parcels, limit) if verb == APPEND:
+            at = record.FIELDS.index(name)
+            return (verb, [[[[*row[:at], value, *row[at:]] for row in rows], *more] for rows, *more in parcels], limit)
+        case (verb, *words, life) if verb == CHANGE and name in record.LIFE:
+            at = record.LIFE.index(name)
+            return (verb, *words, [*life[:at], value, *life[at:]])
+        case _:
+            return command
 
 
 def append(job: Append, promises: Sequence[str]) -> Command:
@@ -157,9 +166,11 @@ def changed(stored: Message, life: Sequence[Any]) -> Message:
     return record.from_row((*record.to_row(stored)[: len(record.FIXED)], *life[:-1]))
 
 
-def fingerprint(message: Message) -> str:
-    """Of what has become of ``message``: another for each other life."""
-    life = record.life(message)[:-1]
+def fingerprint(message: Message, form: int = FORM) -> str:
+    """Of what has become of ``message``: another for each other life, as a node that writes ``form`` makes it."""
+    life = list(record.life(message)[:-1])
+    if form <= WHOLE:
+        del life[record.LIFE.index("portion")]
     return hashlib.sha256(_JSON.encode([life, message.body != ""]).encode()).hexdigest()[:24]
 
 

@@ -79,7 +79,7 @@ class Machine(SqliteDesk):
         stored = self._table.find(id)
         if stored is None or stored.state.value != was:
             return False
-        if not (self._sends(entry) if not mark else mark == command.fingerprint(stored)):
+        if not (self._sends(entry) if not mark else mark == command.fingerprint(stored, entry.form)):
             return False
         with self._transaction() as draft:
             step = (stored, command.changed(stored, life))

@@ -74,7 +74,11 @@ def test_nothing_that_is_known_of_a_message_is_left_out() -> None:
     written = set(json.loads(write(message())))
     renamed = {"body": "message", "coding": "datacoding", "trace": "traceparent"}
     known = {renamed.get(each.name, each.name) for each in attrs.fields(Message)} | {"form"}
-    assert written == known - {"bundle", "asks_first"}  # of what is under way or in doubt: a dead one is neither
+    assert written == known - {
+        "bundle",
+        "portion",
+        "asks_first",
+    }  # of what is under way or in doubt: a dead one is neither
 
 
 def test_a_person_can_read_it() -> None:
