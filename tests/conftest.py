@@ -1,9 +1,10 @@
 """What all tests share: one server of each kind, and how Hypothesis judges."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+import pytest_twisted
 from hypothesis import HealthCheck, settings
 
 from tests import postgresql
@@ -39,6 +40,16 @@ def broker() -> Iterator[Broker]:
     """One real broker for all."""
     with kafka_server.broker() as broker:
         yield broker
+
+
+@pytest_twisted.async_yield_fixture
+async def bird() -> AsyncIterator[Any]:
+    """A look-alike of Bird that is not the sandbox."""
+    from tests.integration.bird_provider import BirdProvider  # which brings the reactor in
+
+    provider = BirdProvider().start()
+    yield provider
+    await provider.stop()
 
 
 @pytest.fixture

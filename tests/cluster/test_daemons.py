@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 
+from tests.integration import coalescing
 from tests.integration.daemon import SMS, DaemonProcess, until
 
 pytestmark = pytest.mark.timed
@@ -57,6 +58,27 @@ async def test_three_nodes_keep_one_rate_and_lose_nothing_when_one_is_killed(
         assert shown["state"] == "sent"
         for node in (nodes[0], nodes[2]):
             assert await node.terminate() == 0
+    finally:
+        for node in nodes:
+            if node.process is not None and node.process.poll() is None:
+                node.process.kill()
+                node.process.wait()
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_waits_together_goes_out_once_though_both_nodes_are_killed(
+    database: str, bird: Any, tmp_path: Path
+) -> None:
+    nodes = []
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        node = DaemonProcess(tmp_path / name, "http://127.0.0.1:1", spool=database, lease="3")
+        node.environment |= coalescing.settings(bird)
+        nodes.append(node)
+    try:
+        for node in nodes:
+            await node.start()
+        await coalescing.goes_out_once(nodes, bird)
     finally:
         for node in nodes:
             if node.process is not None and node.process.poll() is None:

@@ -1,20 +1,12 @@
 """Moving to the provider's successor with the backlog in place."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest_twisted
 
 from tests.integration.bird_provider import BirdProvider
 from tests.integration.daemon import free_port, until
-
-
-@pytest_twisted.async_yield_fixture
-async def bird() -> AsyncIterator[BirdProvider]:
-    provider = BirdProvider().start()
-    yield provider
-    await provider.stop()
 
 
 def moved(server: Any, bird: BirdProvider, gateway: str = "bird") -> None:

@@ -12,6 +12,7 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.task import deferLater
 
 from smsd.spool.stream.engine import LEASE_S
+from tests.integration import coalescing
 from tests.integration.daemon import KEY, SMS, DaemonProcess, until
 from tests.integration.hook import Hook
 from tests.integration.provider import UNPROCESSABLE
@@ -156,3 +157,11 @@ async def test_nodes_may_share_a_folder(cluster: Cluster, broker: Broker) -> Non
     id = await other.accepted()
     assert (await one.shown(id))["id"] == id
     assert (cluster.folder / "ledger-2.db").exists()
+
+
+@ensureDeferred
+async def test_what_waits_together_goes_out_once_though_both_nodes_are_killed(
+    cluster: Cluster, broker: Broker, bird: Any
+) -> None:
+    cluster.environment = on_kafka(broker, "together") | coalescing.settings(bird)
+    await coalescing.goes_out_once([await cluster.node(), await cluster.node()], bird)

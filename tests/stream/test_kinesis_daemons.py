@@ -2,11 +2,13 @@
 
 import time
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from pytest_twisted import ensureDeferred
 
 from smsd.spool.stream.engine import LEASE_S
+from tests.integration import coalescing
 from tests.integration.daemon import SMS, until
 from tests.stream import kinesis_server
 from tests.stream.cluster import COUNT, Cluster, accepted, says
@@ -62,3 +64,12 @@ async def test_a_stream_that_is_missing_is_named_with_what_makes_it(cluster: Clu
         cluster.environment = kinesis_server.settings(url)
         with pytest.raises(AssertionError, match=r"aws kinesis create-stream --stream-name sms --shard-count 1"):
             await cluster.node(spool="kinesis://sms")
+
+
+@ensureDeferred
+async def test_what_waits_together_goes_out_once_though_both_nodes_are_killed(
+    cluster: Cluster, kinesis: str, bird: Any
+) -> None:
+    cluster.environment = kinesis_server.settings(kinesis) | coalescing.settings(bird)
+    stream = {"spool": "kinesis://together", "kinesis_create": "yes"}
+    await coalescing.goes_out_once([await cluster.node(**stream), await cluster.node(**stream)], bird)
