@@ -14,6 +14,11 @@ def bundle_name(ids: Iterable[str], since: float) -> str:
     return hashlib.sha256(",".join([repr(since), *sorted(ids)]).encode()).hexdigest()
 
 
+def half_name(bundle: str, half: int) -> str:
+    """What those are known by that were in the same ``half`` (0 or 1) of the request ``bundle``."""
+    return f"{bundle}/{half}"
+
+
 def is_whole(messages: Collection[Message]) -> bool:
     """Whether ``messages``, all of one bundle, are all of it: then the same request can be made again."""
     since = {message.tried_since for message in messages}

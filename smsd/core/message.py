@@ -110,7 +110,7 @@ class Message:
     #: knows a repeat, they are. None once the provider surely does not have it, or is asked.
     tried_since: float | None = None
     #: The name of the request in which its last attempt went with others (see core.bundle); empty: it went alone. While
-    #: it is queued: of one that was refused without a word of whom it was for, so that it goes alone now.
+    #: it is queued: of its half of one that was refused without a word of whom it was for; it goes with no others.
     bundle: str = ""
     #: How many of the recipients that remain the next request is for, since one for more was refused; 0: all of them.
     portion: int = 0
@@ -137,7 +137,7 @@ class Message:
     @property
     def may_have_company(self) -> bool:
         """Whether its next attempt may go together with others."""
-        return self.state is State.QUEUED and not self.is_repeat and not self.bundle and not self.portion
+        return self.state is State.QUEUED and not self.is_repeat and not self.portion
 
     @property
     def is_in_portions(self) -> bool:

@@ -46,7 +46,9 @@ class Spared:
     """The provider surely does not have the message: it refused the request, and perhaps not for this one's sake."""
 
     reason: str  #: in the provider's words
-    goes_alone: bool  #: whether it did not say for whose: then each message, or recipient, has to show for itself
+    #: If it did not say for whose: which half of the request's messages this is of, the first (0) or the second (1).
+    #: The halves go again without each other; of a single message its recipients do.
+    half: int | None = None
 
 
 @attrs.frozen(kw_only=True)

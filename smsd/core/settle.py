@@ -5,6 +5,7 @@ from typing import Final, assert_never
 import attrs
 
 from smsd.core import report as reports
+from smsd.core.bundle import half_name
 from smsd.core.errors import NotAllowed, StillSending
 from smsd.core.lifecycle import State, advance
 from smsd.core.message import Message, What
@@ -92,12 +93,12 @@ def settle(message: Message, outcome: Outcome, now: float, policy: Policy, draw:
             return without(message, [(each, reason) for each in message.going], now)
         case Refused(reason=reason):
             return move(message, State.DEAD, now, What.REFUSED, error=reason)
-        case Spared(reason=reason, goes_alone=True) if not message.bundle and len(message.going) > 1:
+        case Spared(reason=reason, half=int()) if not message.bundle and len(message.going) > 1:
             return halve(message, reason, now)
-        case Spared(reason=reason, goes_alone=goes_alone):
+        case Spared(reason=reason, half=half):
             # The fault is another's: this try does not count against it.
             spared = move(message, State.QUEUED, now, What.POSTPONED, error=reason)
-            bundle = message.bundle if goes_alone else ""
+            bundle = "" if half is None else half_name(message.bundle, half)
             return attrs.evolve(spared, attempts=message.attempts - 1, tried_since=None, bundle=bundle)
         case Unanswered(reason=reason, repeatable=repeatable):
             # Not even asked for before then: it cannot go again sooner.

@@ -10,10 +10,10 @@ from zope.interface import implementer
 from smsd.core.address import Msisdn, Originator
 from smsd.core.message import Message
 from smsd.core.moment import moment
-from smsd.core.outcome import Found, LookupFailed, LookupResult, NotFound, Outcome, Postponed, Spared
+from smsd.core.outcome import Found, LookupFailed, LookupResult, NotFound, Outcome, Postponed
 from smsd.core.report import BadReport, Report
 from smsd.gateway.answers import Failure, outcome_of_failure, provider_id
-from smsd.gateway.bird_answers import BirdAnswer, outcomes_of, words
+from smsd.gateway.bird_answers import BirdAnswer, outcomes_of, unnamed, words
 from smsd.gateway.bird_events import item_report
 from smsd.gateway.bird_http import BirdClient
 from smsd.gateway.messagebird import CLOCKS_DIFFER_S, MAX_PAGES
@@ -163,7 +163,7 @@ class BirdGateway:
         path, body = (_MESSAGES, orders[0]) if len(orders) == 1 else (_BATCHES, {"messages": orders})
         reply = self._client.post(path, body, key)
         if reply is Failure.UNWRITABLE and len(messages) > 1:
-            return [Spared(reason=reply.value, goes_alone=True)] * len(messages)
+            return unnamed(reply.value, len(messages))
         if isinstance(reply, Failure):
             return [outcome_of_failure(reply)] * len(messages)
         hidden = [word for message in messages for word in self._hidden(message)]

@@ -173,11 +173,16 @@ def _refused(answer: BirdAnswer, parts: Sequence[Sequence[Msisdn]], hidden: Iter
         elif named:
             outcomes.append(Refused(reason=named[0][1]))
         else:
-            outcomes.append(Spared(reason=reason, goes_alone=True))
+            outcomes.append(Spared(reason=reason))
     if all(isinstance(each, Spared) for each in outcomes):
         is_for_all = len(parts) == 1 and any(each.param in _ALIKE for each in answer.faults)
-        return [Refused(reason=reason)] if is_for_all else outcomes
-    return [attrs.evolve(each, goes_alone=False) if isinstance(each, Spared) else each for each in outcomes]
+        return [Refused(reason=reason)] if is_for_all else unnamed(reason, len(parts))
+    return outcomes
+
+
+def unnamed(reason: str, count: int) -> Sequence[Outcome]:
+    """The outcomes for the ``count`` messages of a request that was refused without a word of whom it was for."""
+    return [Spared(reason=reason, half=place * 2 // count) for place in range(count)]
 
 
 def _reasons(answer: BirdAnswer, hidden: Iterable[str]) -> Mapping[int, str]:

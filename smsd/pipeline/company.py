@@ -38,6 +38,7 @@ class Company:
 
         def fits(message: Message) -> bool:
             is_kin = self._of_all or (message.batch != "" and message.batch == first.batch)
+            is_kin = is_kin and message.bundle == first.bundle  # whoever is in a half of its own stays there
             return message.may_have_company and is_kin and len(message.remaining) <= room
 
         while first.may_have_company and (more := self._window.take(fits)) is not None:

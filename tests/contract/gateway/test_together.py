@@ -81,14 +81,14 @@ async def test_who_is_refused_is_named_and_the_others_are_spared(nest: Place, at
     assert "messages[1].to: cannot be routed" in refused.reason
     assert isinstance(partly, PartlyRefused)
     assert [number for number, _ in partly.reasons] == [NOBODY]
-    assert all(isinstance(each, Spared) and not each.goes_alone for each in (spared, last))
+    assert all(isinstance(each, Spared) and each.half is None for each in (spared, last))
     assert nest.delivered == []
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_text_that_cannot_be_written_is_found_by_sending_each_alone(nest: Place, attempt: Attempt) -> None:
-    outcomes = await nest.gateway().send_together(bundled(attempt(), attempt(body="\ud800")))
-    assert all(isinstance(each, Spared) and each.goes_alone for each in outcomes)
+async def test_a_text_that_cannot_be_written_is_found_by_halves(nest: Place, attempt: Attempt) -> None:
+    outcomes = await nest.gateway().send_together(bundled(attempt(), attempt(), attempt(), attempt(body="\ud800")))
+    assert [each.half for each in outcomes if isinstance(each, Spared)] == [0, 0, 1, 1]
 
 
 @pytest.mark.parametrize(("last_digits", "kind"), [(401, HeldOff), (402, HeldOff), (429, Throttled)])

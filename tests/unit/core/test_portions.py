@@ -22,7 +22,7 @@ from tests.messages import message
 
 POLICY = Policy(backoff=Backoff(base_s=1.0, cap_s=60.0), attempts=2)
 NUMBERS = tuple(Msisdn(str(31600000000 + number)) for number in range(50))
-NAMELESS = Spared(reason="422", goes_alone=True)
+NAMELESS = Spared(reason="422", half=0)
 
 
 def after(given: Message, *outcomes: Outcome) -> Message:
@@ -168,8 +168,8 @@ def test_its_replay_goes_to_nobody_who_has_it() -> None:
     assert after(revived, Accepted(provider_id="p2")).state is State.SENT
 
 
-def test_what_went_in_company_goes_alone_first() -> None:
+def test_what_went_in_company_stays_in_its_half_first() -> None:
     together = begin(FOUR, 5.0, "bird", "a bundle")
     alone = settle(together, NAMELESS, 6.0, POLICY, 0.5)
-    assert (alone.portion, alone.may_have_company) == (0, False)
+    assert (alone.portion, alone.bundle) == (0, "a bundle/0")
     assert attrs.evolve(after(alone, NAMELESS), history=()).portion == 2

@@ -125,7 +125,7 @@ def test_a_batch_that_is_refused_for_what_all_have_in_common_is_refused(param: s
 def test_of_a_batch_that_is_refused_without_a_word_of_whom_it_has_to_show(param: str) -> None:
     outcome = told(422, THREE, message="no", details=[{"param": param, "message": "no"}])
     assert isinstance(outcome, Spared)
-    assert outcome.goes_alone
+    assert outcome.half is not None
 
 
 def test_one_that_is_named_alone_is_refused() -> None:
@@ -185,12 +185,12 @@ def test_a_message_is_named_in_any_of_the_ways_there_are(param: str) -> None:
     answer = BirdAnswer.parse(422, {"type": "invalid_recipient", "message": "no phone", "param": param})
     spared, refused = outcomes_of(answer, [(ANN,), (BOB,)])
     assert isinstance(refused, Refused)
-    assert spared == Spared(reason=words(answer), goes_alone=False)
+    assert spared == Spared(reason=words(answer))
 
 
 @pytest.mark.parametrize("error", [{}, {"param": "category"}, {"param": "messages[7].to", "message": "no phone"}])
 def test_when_no_message_is_named_each_goes_alone_and_one_alone_is_refused(error: dict[str, str]) -> None:
     answer = BirdAnswer.parse(422, {"error": error})
     outcomes = outcomes_of(answer, [(ANN,), (BOB, EVE)])
-    assert all(isinstance(each, Spared) and each.goes_alone for each in outcomes)
+    assert outcomes == [Spared(reason=words(answer), half=half) for half in (0, 1)]
     assert [type(each) for each in outcomes_of(answer, [(ANN,)])] == [Refused]

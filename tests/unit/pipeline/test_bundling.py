@@ -93,7 +93,7 @@ def test_unless_it_coalesces_only_parts_of_one_broadcast_go_together() -> None:
 
 
 def test_one_that_is_refused_does_not_take_the_others_down() -> None:
-    world = world_of([ends_with(Spared(reason="422", goes_alone=False))])
+    world = world_of([ends_with(Spared(reason="422"))])
     bad, *good = world.post(5)
     world.gateway.always[bad] = Refused(reason="no number of a phone")
     world.start()
@@ -104,17 +104,31 @@ def test_one_that_is_refused_does_not_take_the_others_down() -> None:
     assert {world.found(id).attempts for id in good} == {1}
 
 
-def test_if_nobody_says_which_each_shows_for_itself() -> None:
-    world = world_of([ends_with(Spared(reason="422", goes_alone=True))])
-    ids = world.post(4)
+def test_if_nobody_says_which_it_is_found_by_halves_and_those_that_come_later_stay_out_of_it() -> None:
+    world = world_of()
+    ids = world.post(100)
+    world.gateway.refused = {ids[60]}
     world.start()
-    world.pass_time(1.9)
-    world.gateway.always[ids[1]] = Refused(reason="no")
+    world.pass_time(0.5)
     later = world.post(2)
-    world.pass_time(9.0)
-    assert world.found(ids[1]).state is State.DEAD
-    assert states(world, [*ids[:1], *ids[2:], *later]) == {State.SENT}
-    assert [some for _, some in world.gateway.bundles] == [ids, later]
+    world.pass_time(20.0)
+    assert world.found(ids[60]).state is State.DEAD
+    assert states(world, [*ids[:60], *ids[61:], *later]) == {State.SENT}
+    assert [some for _, some in world.gateway.bundles if set(some) & set(later)] == [later]
+    assert sizes(world)[:3] == [100, 50, 50]
+    assert len(world.gateway.arrivals) == 16
+
+
+@pytest.mark.parametrize("places", [{0}, {6}, {0, 6}, set(range(7))])
+def test_whichever_are_refused_the_others_are_sent(places: set[int]) -> None:
+    world = world_of()
+    ids = world.post(7)
+    world.gateway.refused = {ids[place] for place in places}
+    world.start()
+    world.pass_time(20.0)
+    assert {id for id in ids if world.found(id).state is State.DEAD} == world.gateway.refused
+    assert all(world.found(id).state is State.SENT for id in ids if id not in world.gateway.refused)
+    assert len(world.gateway.arrivals) < 2 * len(ids)
 
 
 def test_what_was_not_answered_goes_again_as_the_same_request_whatever_came_meanwhile() -> None:

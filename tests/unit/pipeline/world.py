@@ -12,10 +12,11 @@ from zope.interface.verify import verifyObject
 
 from smsd.core.message import Message
 from smsd.core.notice import Notice
-from smsd.core.outcome import Accepted, LookupFailed, LookupResult, NotFound, Outcome
+from smsd.core.outcome import Accepted, LookupFailed, LookupResult, NotFound, Outcome, Refused
 from smsd.core.policy import Policy
 from smsd.core.report import Report
 from smsd.core.retry import Backoff
+from smsd.gateway.bird_answers import unnamed
 from smsd.pipeline.asking import Asking
 from smsd.pipeline.company import company
 from smsd.pipeline.feeder import Feeder
@@ -65,13 +66,15 @@ class TimedGateway:
         self.arrivals: list[tuple[float, str]] = []
         self.bundles: list[tuple[str, list[str]]] = []  # by name, with the ids in the order that they came in
         self.always: dict[str, Outcome] = {}  # what some messages come to, whichever exchange is theirs
+        self.refused: set[str] = set()  # what is refused, and all that is in one request with it, nobody says for whose
         self.lookup_s = 0.0  # seconds that a lookup takes
         self.lookups: Iterator[LookupResult] = cycle([NotFound()])
         self.asks: list[tuple[float, str]] = []
         self.tellings: Iterator[tuple[Report, ...] | LookupFailed] = cycle([()])
 
     async def send(self, message: Message, by: float = math.inf) -> Outcome:
-        return self.always.get(message.id, await self._request(message))
+        outcome = await self._request(message)
+        return Refused(reason="422") if message.id in self.refused else self.always.get(message.id, outcome)
 
     async def _request(self, message: Message) -> Outcome:
         exchange = next(self._exchanges)
@@ -83,6 +86,8 @@ class TimedGateway:
     async def send_together(self, messages: Sequence[Message], by: float = math.inf) -> Sequence[Outcome]:
         self.bundles.append((messages[0].bundle, [message.id for message in messages]))
         outcome = await self._request(messages[0])
+        if self.refused & {message.id for message in messages}:
+            return unnamed("422", len(messages))
         return [self.always.get(message.id, outcome) for message in messages]
 
     async def lookup(self, message: Message) -> LookupResult:
