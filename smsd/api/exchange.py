@@ -15,6 +15,8 @@ from smsd.api.problems import Answer
 #: Answers a request, given its headers (names in lower case), its body, and what says where it came from; never raises.
 Shortcut = Callable[[Mapping[bytes, bytes], bytes, Callable[[], Any]], "Deferred[Answer]"]
 
+#: The daemon's name in every answer; whoever looks for a weak version shall not learn it from us.
+SERVER: Final = b"smsd"
 #: Octets of a request that is read here.
 WHOLE: Final = 65_536
 #: Octets of a head that is remembered: a client sends the same one again and again.
@@ -124,10 +126,11 @@ class Exchange:
         body = answer.encoded()
         self._answers = self._answers + 1 if answer.code < 400 else 0
         self._write(
-            b"HTTP/1.1 %d %s\r\nServer: smsd\r\n%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s"
+            b"HTTP/1.1 %d %s\r\nServer: %s\r\n%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s"
             % (
                 answer.code,
                 RESPONSES.get(answer.code, b""),
+                SERVER,
                 self._dates.line(),
                 len(body),
                 "".join([f"{name}: {value}\r\n" for name, value in answer.headers.items()]).encode("latin-1"),

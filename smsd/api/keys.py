@@ -53,7 +53,9 @@ def _read(body: object) -> tuple[str, set[Role]]:
         problems.append(Problem(pointer="/name", message=f"'name' field is invalid: '{rule}'"))
     read = {role for role in Role if isinstance(roles, list) and role.value in roles}
     if not isinstance(roles, list) or not read or len(read) != len(roles):
-        problems.append(Problem(pointer="/roles", message=f"'roles' field is invalid: 'Must be some of {_ROLES}'"))
+        problems.append(
+            Problem(pointer="/roles", message=f"'roles' field is invalid: 'Must be some of {_ROLES}, each once'")
+        )
     if problems:
         raise InvalidBody(*problems)
     return str(name), read

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import attrs
 from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.routing import RequestRedirect
 
 from smsd.api.auth import Forbidden, TooManyGuesses, Unauthorised
 from smsd.api.lines import LineTooLong
 from smsd.api.ratelimit import ratelimit
-from smsd.api.validation import InvalidBody
+from smsd.api.validation import InvalidBody, echo
 from smsd.core.errors import (
     Closing,
     InvalidAddress,
@@ -131,10 +132,12 @@ def answer_to(error: BaseException | None) -> Answer:
             return wrong(403, str(error), role=error.role.value)
         case TooManyGuesses():
             return wrong(429, str(error), {"Retry-After": str(error.wait_s)})
-        case NotFound():
-            return wrong(404, "There is nothing here")
-        case UnknownMessage() | UnknownKey():
-            return wrong(404, str(error))
+        case NotFound() | RequestRedirect():  # to a path without the slash that is too many: its client is mistaken
+            return wrong(404, "There is nothing here; GET /docs shows what there is")
+        case UnknownMessage():
+            return wrong(404, str(UnknownMessage(id=echo(error.id))))
+        case UnknownKey():
+            return wrong(404, str(UnknownKey(name=echo(error.name))))
         case MethodNotAllowed():
             allowed = sorted(error.valid_methods or ())
             return wrong(405, f"Only {', '.join(allowed)} may be used here", {"Allow": ", ".join(allowed)})

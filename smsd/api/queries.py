@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Container, Mapping
 from typing import Any, Final
 
-from smsd.api.validation import InvalidBody, Problem
+from smsd.api.validation import InvalidBody, Problem, echo
 from smsd.core.address import Msisdn
 from smsd.core.errors import InvalidAddress
 from smsd.core.lifecycle import State
@@ -27,9 +27,10 @@ def read_query(given: Mapping[str, Any], only: Container[str] | None = None) -> 
     """
     problems: list[Problem] = []
     fields: dict[str, Any] = {}
+    known = [name for name in _READERS if only is None or name in only]
     for name, value in given.items():
-        if name not in (_READERS if only is None else only):
-            problems.append(_problem(name, value, "Is not a known filter"))
+        if name not in known:
+            problems.append(_problem(name, value, f"Is not a known filter: there are {', '.join(known)}"))
             continue
         field, read, rule = _READERS[name]
         try:
@@ -52,7 +53,7 @@ def cursor(before: int | None) -> str | None:
 
 
 def _problem(name: str, value: Any, rule: str) -> Problem:
-    return Problem(pointer=f"/{name}", message=f"'{name}' filter '{value}' is invalid: '{rule}'")
+    return Problem(pointer=f"/{name}", message=f"'{echo(name)}' filter '{echo(value)}' is invalid: '{rule}'")
 
 
 def _text(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import Final
+from urllib.parse import quote, unquote_to_bytes
 
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.web import http
@@ -9,7 +10,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from smsd.api.channel import PassOn, ShortcutChannel
-from smsd.api.exchange import Dates, Shortcut
+from smsd.api.exchange import SERVER, Dates, Shortcut
 from smsd.api.problems import BodyTooLarge, answer_to, fitting
 from smsd.api.proxies import FORWARDED, Proxies
 from smsd.api.upload import Refusal, Upload, Uploads
@@ -62,6 +63,7 @@ class BoundedRequest(Request):
             self._upload.finished()
             return
         if self._received <= BODY_LIMIT:
+            self.path = _readable(self.path)
             super().process()
             return
         accept = ",".join(self.requestHeaders.getRawHeaders("accept", []))
@@ -70,6 +72,14 @@ class BoundedRequest(Request):
         self.setHeader("Content-Type", answer.content_type)
         self.write(answer.encoded())
         self.finish()
+
+    def write(self, data: bytes) -> None:
+        """Write a part of the answer; the first one under our own name."""
+        if not self.startedWriting:
+            self.setHeader(b"Server", SERVER)
+            if not self.responseHeaders.hasHeader(b"Date"):  # of what twisted.web had no hand in
+                self.setHeader(b"Date", http.datetimeToString())
+        super().write(data)
 
 
 class QuietSite(Site):
@@ -109,3 +119,10 @@ def quick_site(
     made.uploads = uploads
     made.protocol = partial(ShortcutChannel, request_line, shortcut, Dates(clock.seconds), pass_on)  # type: ignore[method-assign, assignment]  # as Twisted documents it
     return made
+
+
+def _readable(path: bytes) -> bytes:
+    """``path``, with U+FFFD for what is no UTF-8: Klein would log it with a traceback, and answer in plain text."""
+    raw = unquote_to_bytes(path)
+    text = raw.decode(errors="replace")
+    return path if text.encode() == raw else quote(text).encode()

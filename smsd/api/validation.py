@@ -137,7 +137,7 @@ class SmsBody:
                 rule = "Must not stand beside recipients"
             shown = value[path[1]] if len(path) > 1 and isinstance(value, list) and isinstance(path[1], int) else value
             pointer = place + "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
-            yield Problem(pointer=pointer, message=f"'{_echo(field)}' field '{_echo(shown)}' is invalid: '{rule}'")
+            yield Problem(pointer=pointer, message=f"'{echo(field)}' field '{echo(shown)}' is invalid: '{rule}'")
 
     def _rank(self, path: Path) -> tuple[int, str, list[int]]:
         # In the order of the schema, unknown fields last.
@@ -160,7 +160,8 @@ def _paths(error: "ValidationError", body: dict[str, Any], schema: dict[str, Any
     return [(field,) for field in body if field not in schema["properties"]]
 
 
-def _echo(value: Any) -> str:
+def echo(value: Any) -> str:
+    """``value`` as JSON has it, or as much as is needed to know it again."""
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= _ECHO else text[:_ECHO] + "…"
 
@@ -171,6 +172,8 @@ def read_json(raw: bytes) -> Any:
     Refused as well: a name that stands twice in an object, NaN and infinities, lone surrogates, and nesting or
     numbers beyond what Python's parser takes.
     """
+    if not raw.strip():
+        raise _malformed("it is empty")
     try:
         value = _JSON.decode(raw.decode("utf-8"))
         if b"\\u" in raw:  # only an escape can make a surrogate without its other half

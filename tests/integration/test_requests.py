@@ -257,3 +257,51 @@ async def test_a_body_without_end_is_cut_off(server: DaemonProcess) -> None:
 
     assert await deferToThread(flood) < 150_000_000
     assert (await server.get("/health")).code == 200
+
+
+def plain(line: str, *headers: str) -> bytes:
+    """A request without a body, over a connection that ends with it."""
+    head = [line, "Host: x", "Connection: close", f"X-API-Key: {KEY}", *headers]
+    return "\r\n".join([*head, "", ""]).encode()
+
+
+STRANGE_IDS = ["%ff", "%00", "%ed%a0%80", "%0a", "%F0%9F%98%80", "a" * 9000, "..", "%2e%2e", "'", "/", "%2f", "%ff%2f"]
+
+
+@pytest.mark.parametrize("id", STRANGE_IDS, ids=[each[:12] for each in STRANGE_IDS])
+@pytest_twisted.ensureDeferred
+async def test_an_id_of_whatever_octets_is_not_found_and_nothing_breaks(server: DaemonProcess, id: str) -> None:
+    for line in (f"GET /sms/{id}", f"DELETE /sms/{id}", f"POST /sms/{id}/replay", f"DELETE /keys/{id}"):
+        answer = await deferToThread(exchange, server.port, plain(f"{line} HTTP/1.1"))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 404 "), line
+        assert b'"status": "error"' in body
+        assert len(body) < 2000
+    page = await deferToThread(exchange, server.port, plain(f"GET /dashboard/messages/{id} HTTP/1.1"))
+    assert page.startswith((b"HTTP/1.1 401 ", b"HTTP/1.1 404 "))
+    log = server.output.read_text()
+    assert ("Traceback" in log, '"critical"' in log) == (False, False)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        plain("GET /health HTTP/1.1"),
+        plain("GET / HTTP/1.1"),
+        plain("GET /nothing HTTP/1.1"),
+        plain("OPTIONS * HTTP/1.1"),
+        plain("POST /sms HTTP/1.1", "Content-Length: 0"),
+        plain("POST /sms HTTP/1.1", "Content-Type: application/x-ndjson", "Content-Length: 0"),
+        plain("POST /sms?line=x HTTP/1.1", "Content-Type: application/x-ndjson", "Content-Length: 0"),
+        HEAD.replace(b"Connection: close\r\n", b"") + b"Content-Length: 2\r\n\r\n{}" + plain("GET /health HTTP/1.1"),
+        HEAD + b"Content-Length: %d\r\n\r\n" % len(LONG) + LONG,
+    ],
+    ids=lambda asked: asked[:24].decode(),
+)
+@pytest_twisted.ensureDeferred
+async def test_every_answer_names_the_daemon_and_no_version(server: DaemonProcess, asked: bytes) -> None:
+    answer = await deferToThread(exchange, server.port, asked)
+    heads = answer.count(b"HTTP/1.1 ")
+    assert heads >= 1
+    assert answer.count(b"\r\nServer: smsd\r\n") == answer.count(b"\r\nDate: ") == heads, answer
+    assert answer.count(b"Server:") == heads

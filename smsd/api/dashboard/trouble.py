@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import attrs
+from werkzeug.exceptions import NotFound
 
 from smsd.api.auth import Forbidden, TooManyGuesses, Unauthorised
 from smsd.api.dashboard.live import TooMany
@@ -30,7 +31,9 @@ def trouble_of(error: BaseException | None) -> Trouble:
         case Forged():
             return Trouble(code=403, words="This form is not from your session: go back, and load the page again.")
         case TooMany():
-            return Trouble(code=503, words="As many pages are open as are served live.")
+            return Trouble(code=503, words="As many pages are open as are served live: close one.")
+        case NotFound():
+            return Trouble(code=404, words="There is no such page.")
         case _:
             answer = answer_to(error)
             signs_in = isinstance(error, TooManyGuesses)
