@@ -8,6 +8,7 @@ from typing import Any, Final
 from smsd.api.auth import Forbidden, Unauthorised
 from smsd.api.problems import PROBLEM, Answer, BodyTooLarge, NotJson, answer_to, fitting
 from smsd.api.site import BODY_LIMIT
+from smsd.api.upload import NDJSON
 from smsd.api.validation import InvalidBody, Problem
 from smsd.core.errors import KeyReused, NotAllowed, SpoolFull, SpoolUnavailable, UnknownMessage
 from smsd.core.key import Role
@@ -24,8 +25,8 @@ _ERRORS: Final[tuple[tuple[Exception, str], ...]] = (
     (Forbidden(Role.READ), "The API key is not for that; role says what it lacks"),
     (UnknownMessage(id=ID), "There is no such thing"),
     (NotAllowed(state="sent", wanted="canceled"), "It is too late for that, or too early (state says why), or taken"),
-    (BodyTooLarge(BODY_LIMIT), "The body is too long"),
-    (NotJson(), "The body is not sent as application/json"),
+    (BodyTooLarge(BODY_LIMIT), "The body is too long, or a line of it"),
+    (NotJson(), "The body is not sent as application/json; to POST /sms, nor as application/x-ndjson"),
     (KeyReused(), "The Idempotency-Key was used already, with another body"),
     (
         SpoolFull(waiting=100, asked=1, limit=100, messages=100, in_line=100),
@@ -49,7 +50,7 @@ def taken_answer() -> Json:
     broadcast = {**one, "recipients": 120, "requests": 3}
     ways = [{"$ref": f"#/components/schemas/{name}"} for name in ("Taken", "TakenMany")]
     examples = {"one": {"value": one}, "array": {"value": many}, "broadcast": {"value": broadcast}}
-    content = {"application/json": {"schema": {"oneOf": ways}, "examples": examples}}
+    content = {"application/json": {"schema": {"oneOf": ways}, "examples": examples}, NDJSON.decode(): _told_lines()}
     headers = {
         "Location": _header("Where it can be asked for"),
         "Idempotent-Replayed": _header("true when this is the answer to an earlier request with the same key"),
@@ -59,6 +60,19 @@ def taken_answer() -> Json:
     where = {"parameters": {"id": "$response.body#/id"}}
     links = {name: {"operationId": name, **where} for name in ("get_sms_id", "delete_sms_id", "post_sms_id_replay")}
     return {"200": {"description": "On disk", "headers": headers, "content": content, "links": links}}
+
+
+def lines(about: str, item: Json, *examples: Json) -> Json:
+    """A body of lines, each of which is as ``item`` describes it: OpenAPI 3.1 has no word for that, 3.2 has."""
+    text = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in examples)
+    return {"schema": {"type": "string", "description": about}, "x-itemSchema": item, "example": text}
+
+
+def _told_lines() -> Json:
+    names = ("Batch", "UploadEnd", "UploadBroken")
+    about = "A line for each batch as it is on disk, while the rest may still be on its way; the last one ends it"
+    item = {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
+    return lines(about, item, *(schemas()[name]["examples"][0] for name in names[:2]))
 
 
 def ready_answer() -> Json:

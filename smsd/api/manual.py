@@ -95,11 +95,13 @@ def _answer(described: Json, answer: Json) -> Iterator[Tag]:
 
 def _content(described: Json, content: Json) -> Iterator[Tag]:
     for media_type, media in content.items():
-        yield tags.p(tags.code(media_type))
+        about = media.get("schema", {}).get("description", "")
+        yield tags.p(tags.code(media_type), f": {about}" if about else "")
         given = [{"value": media["example"]}] if "example" in media else media.get("examples", {}).values()
         for each in given:
-            yield tags.pre(json.dumps(each["value"], indent=2, ensure_ascii=False))
-        for schema in _objects(described, media.get("schema", {})):
+            value = each["value"]
+            yield tags.pre(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
+        for schema in _objects(described, media.get("x-itemSchema", media.get("schema", {}))):
             required = set(schema.get("required", ()))
             rows = [
                 (name, "yes" if name in required else "", _meaning(described, each))

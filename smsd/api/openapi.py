@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, Final
 
-from smsd.api.answers import ID, Json, good_answer, problems, ready_answer, schemas, taken_answer, text_answer
+from smsd.api.answers import ID, Json, good_answer, lines, problems, ready_answer, schemas, taken_answer, text_answer
 from smsd.api.calls import calls
+from smsd.api.lines import LINE_LIMIT
 from smsd.api.queries import REPLAYABLE, filters
+from smsd.api.upload import MAX_LINE, NDJSON
 from smsd.api.validation import MAX_ELEMENTS, SmsBody
 from smsd.core.key import KEY_NAME, Role
 from smsd.core.lifecycle import State
@@ -36,9 +38,18 @@ _KEY_NAME: Final = {
 _IDEMPOTENCY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "The same key with the same JSON value gets the first answer again, and nothing is sent twice",
+    "description": "The same key with the same JSON value (of lines: the same octets) gets the first answer again, and "
+    "nothing is sent twice",
     "schema": {"type": "string", "pattern": "^[!#-~][!-~]{0,254}$"},
     "example": "order-4711",
+}
+_LINE: Final = {
+    "name": "line",
+    "in": "query",
+    "description": "Of application/x-ndjson: the number of the first line that is sent, to go on after the last "
+    "one that was answered",
+    "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LINE, "default": 1},
+    "example": 1001,
 }
 
 
@@ -90,7 +101,9 @@ def _paths() -> Json:
     return {
         "/sms": {
             "get": _operation("List SMS, newest first", good_answer("Page"), 400, 503, parameters=_queries(filters())),
-            "post": _operation("Send SMS: one, an array, or a broadcast", taken_answer(), *_POSTED, **_post_sms()),
+            "post": _operation(
+                "Send SMS: one, an array, a broadcast, or a file of lines", taken_answer(), *_POSTED, **_post_sms()
+            ),
         },
         "/sms/{id}": {
             "get": _operation("Show an SMS", shows, 404, 503, parameters=[_PATH_ID]),
@@ -162,8 +175,12 @@ def _post_sms() -> Json:
     array = {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_ELEMENTS}
     broadcast = {"recipients": [31633450007, "+31633450008"], "originator": "MB", "message": "To all of you"}
     examples = {"one": {"value": _SMS}, "array": {"value": [_SMS, _SMS]}, "broadcast": {"value": broadcast}}
-    content = {"application/json": {"schema": {"anyOf": [one, array]}, "examples": examples}}
-    return {"parameters": [_IDEMPOTENCY], "requestBody": {"required": True, "content": content}}
+    about = f"An SMS a line, each of at most {LINE_LIMIT} octets; bad ones are named in the answer, the others taken"
+    content = {
+        "application/json": {"schema": {"anyOf": [one, array]}, "examples": examples},
+        NDJSON.decode(): lines(about, one, _SMS, {**_SMS, "recipient": 31633450008, "reference": "order 4711"}),
+    }
+    return {"parameters": [_IDEMPOTENCY, _LINE], "requestBody": {"required": True, "content": content}}
 
 
 def _filter() -> Json:

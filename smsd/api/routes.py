@@ -19,6 +19,7 @@ from smsd.api.keys import Keys
 from smsd.api.problems import Answer, NotJson, fitting, ok
 from smsd.api.queries import REPLAYABLE, cursor, read_query
 from smsd.api.readiness import Readiness
+from smsd.api.upload import first_line
 from smsd.api.validation import InvalidBody, Problem, read_json
 from smsd.core.key import Holder, Role
 from smsd.core.message import Message
@@ -69,6 +70,8 @@ class Api:
     @app.route("/sms", methods=["POST"])
     async def post_sms(self, request: IRequest) -> bytes:
         """Take one SMS, an array or a broadcast: 200 once all of it is durable."""
+        if b"line" in request.args:
+            _ = first_line(request.uri.partition(b"?")[2])  # what is wrong there is refused, whatever the body is
         headers = {name.lower(): values[0] for name, values in request.requestHeaders.getAllRawHeaders()}
         if len(request.requestHeaders.getRawHeaders(b"traceparent", [])) > 1:
             del headers[b"traceparent"]  # nobody can tell which of them is meant

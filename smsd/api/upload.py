@@ -22,6 +22,8 @@ from smsd.core.trace import Traceparent
 NDJSON: Final = b"application/x-ndjson"
 #: Octets of an upload that is not taken which are read for the client's sake, so that he gets to read why.
 PATIENCE: Final = 48 * 1024 * 1024
+#: The greatest number that the first line may have.
+MAX_LINE: Final = 10**9
 #: Batches that may wait: while there are more, nothing is read.
 AHEAD: Final = 2
 
@@ -166,7 +168,7 @@ class Uploads:
         if method != b"POST" or path != b"/sms" or media_type(declared) != NDJSON:
             return None
         try:
-            return Upload(request, self._bulk, self._client(request), _first(query))
+            return Upload(request, self._bulk, self._client(request), first_line(query))
         except (Unauthorised, Forbidden, TooManyGuesses, InvalidBody) as error:
             return Refusal(request, error)
 
@@ -189,12 +191,12 @@ def _refuse(request: Any, error: BaseException) -> None:
     request.write(answer.encoded())
 
 
-def _first(query: bytes) -> int:
+def first_line(query: bytes) -> int:
     """The number of the first line: ``line=N``, or 1. Raises InvalidBody."""
     name, _, value = query.partition(b"=")
     if not query:
         return 1
-    if name != b"line" or not value.isdigit() or len(value) > 10 or not 1 <= int(value) <= 10**9:
+    if name != b"line" or not value.isdigit() or len(value) > 10 or not 1 <= int(value) <= MAX_LINE:
         message = "The query is invalid: 'Must be line=N, the number of the first line that is sent'"
         raise InvalidBody(Problem(pointer="", message=message))
     return int(value)

@@ -10,7 +10,7 @@ import pytest_twisted
 import treq
 from twisted.internet import reactor
 
-from tests.integration.daemon import KEY, DaemonProcess, until
+from tests.integration.daemon import KEY, ROOT, DaemonProcess, until
 
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 #: All that it knows but for one: that whatever the schema admits is taken. A schema cannot count septets.
@@ -22,6 +22,7 @@ OPTIONS = (
     *("-H", f"X-API-Key: {KEY}", "--checks", CHECKS, "--max-examples", "15"),
     *("--generation-deterministic", "--continue-on-failure", "--no-color", "--max-time", "50"),
 )
+HOOKS = "tests.integration.schemathesis_lines"
 PROBLEM = "application/problem+json"
 
 
@@ -42,7 +43,7 @@ async def test_nothing_that_is_not_declared_is_answered(daemon: Any, tmp_path: P
             cwd=tmp_path,
             stdout=file,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "NO_PROXY": "127.0.0.1"},
+            env={**os.environ, "NO_PROXY": "127.0.0.1", "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": HOOKS},
         )
         await until(lambda: process.poll() is not None, "schemathesis ends", within_s=120)
     said = output.read_text()

@@ -6,11 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from jsonschema import Draft202012Validator
 from pytest_twisted import ensureDeferred
 from twisted.internet.threads import deferToThread
 
+from smsd.api.openapi import document
 from tests.integration.daemon import KEY, DaemonProcess
 
+#: What OpenAPI says of a line of the answer, and of the answer to what is not taken at all.
+DESCRIBED = Draft202012Validator(
+    {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("Batch", "UploadEnd", "UploadBroken", "Error")],
+        "components": document()["components"],
+    }
+)
 SLOW = {"rate": "0.001", "backlog_limit": "10000000"}
 
 
@@ -46,6 +56,7 @@ class Upload:
         size = int(self._file.readline(), 16)
         data = self._file.read(size + 2)
         found: dict[str, Any] = json.loads(data)
+        DESCRIBED.validate(found)
         return found
 
     def body(self) -> dict[str, Any]:

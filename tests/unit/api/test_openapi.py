@@ -71,6 +71,17 @@ def test_the_body_of_post_sms_is_the_schema_that_validates() -> None:
         SmsBody().parse(example["value"], now=0.0)
 
 
+def test_every_line_of_an_upload_and_of_its_answer_is_as_described() -> None:
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", "components": DOCUMENT["components"]}
+    post = DOCUMENT["paths"]["/sms"]["post"]
+    for body in (post["requestBody"], post["responses"]["200"]):
+        media = body["content"]["application/x-ndjson"]
+        read = [json.loads(line) for line in media["example"].splitlines()]
+        assert len(read) == 2
+        for each in read:
+            Draft202012Validator({**whole, **media["x-itemSchema"]}).validate(each)
+
+
 @pytest.mark.parametrize("name", ["state", "recipient", "since", "limit", "held"])
 def test_a_described_filter_is_taken(name: str) -> None:
     described = {each["name"] for each in DOCUMENT["paths"]["/sms"]["get"]["parameters"]}
