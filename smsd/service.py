@@ -162,6 +162,8 @@ class Daemon(Service):
             keyring=self._keyring,
             counts=history(reporter, self._now),
             stopped=self._stopped,
+            sandboxed=self._settings.sandboxed,
+            rate=self._settings.rate,
             reactor=self._reactor,
             now=self._now,
             **shared,

@@ -42,17 +42,20 @@ def dashboard(
     gate: Gate,
     counts: History,
     stopped: Callable[[], str],
+    sandboxed: bool,
+    rate: float,
     reactor: IDaemonReactor,
     now: Callable[[], float],
 ) -> Dashboard:
     """The dashboard over ``lanes``, those that messages go by, the first one first.
 
-    ``stopped`` says why messages are not taken or cannot be read, empty while they are.
+    ``stopped`` says why messages are not taken or cannot be read, empty while they are. ``sandboxed``: none leaves us;
+    ``rate`` is agreed, in requests a second.
     """
-    paint = Paint()
+    paint = Paint(sandboxed=sandboxed)
     frame = Frame(paint)
     entrance = Entrance(gate=gate, sessions=Sessions(keyring.holder, reactor.seconds))
-    look = Look(inbox=inbox, ledger=ledger, lanes=lanes, history=counts, stopped=stopped, now=now)
+    look = Look(inbox=inbox, ledger=ledger, lanes=lanes, history=counts, rate=rate, stopped=stopped, now=now)
     return Dashboard(
         entrance=entrance,
         paint=paint,

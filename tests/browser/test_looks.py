@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,18 @@ def test_every_page_is_readable_and_fits(desk: Any, look: str) -> None:
         assert faults(page) == [], name
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= LOOKS[look]["viewport"]["width"], f"{name} is {wide} wide"
+
+
+@pytest.mark.parametrize("width", [320, 360, 390])
+def test_the_pages_stand_side_by_side_on_a_phone(desk: Any, width: int) -> None:
+    at = desk({"rate": "0.001"}, viewport={"width": width, "height": 700})
+    at.sign_in()
+    page = at.live()
+    boxes = [each.bounding_box() for each in page.get_by_role("navigation", name="Pages").get_by_role("link").all()]
+    assert len(boxes) == 5
+    assert len({box["y"] for box in boxes}) == 1
+    assert boxes[-1]["x"] + boxes[-1]["width"] <= width
+    assert all(one["x"] + one["width"] <= next_["x"] for one, next_ in pairwise(boxes))
 
 
 def test_the_page_stands_without_scripts(desk: Any) -> None:

@@ -1,13 +1,14 @@
 """The dashboard over HTTP: who comes in, what is seen, and what is done."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest_twisted
 import treq
 from twisted.internet import reactor
 
-from tests.integration.daemon import KEY, DaemonProcess, until
+from tests.integration.daemon import KEY, DaemonProcess, free_port, until
 from tests.integration.provider import UNPROCESSABLE, WRONG_KEY, Provider
 from tests.integration.visitor import Visitor
 
@@ -222,6 +223,22 @@ async def test_a_test_message_is_measured_and_sent(daemon: Any) -> None:
     shown = await server.shown(there.rpartition("/")[2])
     assert (shown["message"], shown["priority"], shown["api_key"]) == ("a\nb", "high", "tester")
     assert "The test message is queued." in (await visitor.get(there)).words
+
+
+@pytest_twisted.ensureDeferred
+async def test_every_page_says_so_while_no_sms_leaves_the_machine(daemon: Any, tmp_path: Path) -> None:
+    real = daemon(**SLOW)
+    sandbox = f"tcp:{free_port()}:interface=127.0.0.1"
+    pretending = DaemonProcess(tmp_path, None, sandbox=sandbox, api_keys=f"tester={KEY}", rate="20")
+    for server, is_real in ((real, True), (pretending, False)):
+        await server.start()
+        outside = Visitor(server.url)
+        visitor = await inside(server)
+        pages = [await outside.get("/"), await visitor.get("/"), await visitor.get("/dashboard/messages")]
+        test = await visitor.get("/dashboard/do/test")
+        assert {"Sandbox: no SMS leaves this machine." in page.words for page in (*pages, test)} == {not is_real}
+        assert ("It is a real SMS" in test.words) is is_real
+        assert await server.terminate() == 0
 
 
 @pytest_twisted.ensureDeferred

@@ -39,6 +39,7 @@ class Seen:
     hour: Plot
     day: Plot
     pace_used: float  #: requests a second over the last minute
+    rate: float  #: requests a second that were agreed
     since: float  #: UTC epoch seconds; the plots know nothing of before
 
 
@@ -52,10 +53,11 @@ class Look:
         ledger: ILedger,
         lanes: Sequence[Lane],
         history: History,
+        rate: float,
         stopped: Callable[[], str],
         now: Callable[[], float],
     ) -> None:
-        """``lanes`` are those that messages go by, the first one first.
+        """``lanes`` are those that messages go by, the first one first; ``rate`` is agreed, in requests a second.
 
         ``stopped`` says why messages are not taken, or cannot be read; empty while they are. ``now`` is in UTC epoch
         seconds.
@@ -64,6 +66,7 @@ class Look:
         self._ledger = ledger
         self._lanes = lanes
         self._history = history
+        self._rate = rate
         self._stopped = stopped
         self._now = now
         self._standing = Standing(depth={}, in_line={}, recipients=0, firsts={})
@@ -103,6 +106,7 @@ class Look:
             hour=Plot.of(hour, self._history.known()),
             day=Plot.of(self._history.spans(DAY, DAY_EACH), self._history.known(DAY_EACH)),
             pace_used=self._history.pace(),
+            rate=self._rate,
             since=self._history.since,
         )
 

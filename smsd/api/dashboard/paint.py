@@ -24,6 +24,10 @@ _PARTS: Final = ("sentence", "now", "plots", "latest", "dead")
 class Paint:
     """The templates that the package ships."""
 
+    def __init__(self, *, sandboxed: bool) -> None:
+        """Every page says so if the daemon is ``sandboxed``: no SMS leaves it."""
+        self._sandboxed = sandboxed
+
     @cached_property
     def _jinja(self) -> "Environment":
         from jinja2 import Environment, PackageLoader, StrictUndefined  # 3 MB, once somebody looks
@@ -37,6 +41,7 @@ class Paint:
         )
         jinja.filters |= {"when": when, "words": words, "age": age, "count": count, "rate": rate}
         jinja.globals |= {"priorities": tuple(Priority), "states": tuple(State), "open": OPEN, "State": State}
+        jinja.globals["sandboxed"] = self._sandboxed
         return jinja
 
     def page(self, name: str, /, **given: Any) -> bytes:

@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 import attrs
 
@@ -102,8 +102,11 @@ class Sentence:
     """How things stand."""
 
     tone: Tone
-    words: str  #: times within stand as <RFC 3339>, for whoever writes them down for people
+    words: str  #: times here, and within ``until``, stand as <RFC 3339>, for whoever writes them down for people
     advice: str  #: what to do
+    why: str = ""  #: in the words of whoever is to blame
+    until: str = ""  #: when it may change by itself
+    page: Literal["", "dead", "held"] = ""  #: the page on which to go on
 
     @property
     def key(self) -> str:
@@ -124,14 +127,25 @@ def sentence(glance: Glance) -> Sentence:
     """The one sentence for ``glance``: what is worst comes first."""
     if glance.stopped:
         advice = "Look at the disk or the database, and at the log. What was accepted is kept."
-        return Sentence(tone=Tone.BROKEN, words=f"Stopped: {glance.stopped}; {_wait(glance)}.", advice=advice)
+        words = f"Stopped: nothing is taken or sent; {_wait(glance)}."
+        return Sentence(tone=Tone.BROKEN, words=words, why=glance.stopped, advice=advice)
     door, first = glance.open_door, glance.doors[0]
     if door is None:
-        words = f"Held: {first.reason}; next probe {_at(glance.probe_at)}; {_wait(glance)}."
-        return Sentence(tone=Tone.HELD, words=words, advice=_ADVICE[first.mood])
+        return Sentence(
+            tone=Tone.HELD,
+            words=f"Held: nothing is sent; {_wait(glance)}.",
+            why=first.reason,
+            until=f"{_at(glance.probe_at)}, when the provider is tried again",
+            advice=_ADVICE[first.mood],
+        )
     if door is not first:
-        words = f"Going by {door.name}: {first.name} is held: {first.reason}; {_leaves(glance)}."
-        return Sentence(tone=Tone.LOOK, words=words, advice=_ADVICE[first.mood])
+        return Sentence(
+            tone=Tone.LOOK,
+            words=f"Going by {door.name}: {first.name} is held; {_leaves(glance)}.",
+            why=first.reason,
+            until=f"{_at(first.probe_at)}, when {first.name} is tried again",
+            advice=_ADVICE[first.mood],
+        )
     return _open(glance, first)
 
 
@@ -139,14 +153,20 @@ def _open(glance: Glance, door: Door) -> Sentence:
     if glance.held:
         held = _some(glance.held, "waits", "wait") if glance.held < MAX_PAGE else f"{MAX_PAGE:,} or more wait"
         words = f"Held since an outage: {held} for your word; {_leaves(glance)}."
-        return Sentence(tone=Tone.LOOK, words=words, advice="Decide under Held: send them, or let them expire.")
+        advice = "Send them, or let them expire."
+        return Sentence(tone=Tone.LOOK, words=words, advice=advice, page="held")
     if glance.dead_lately:
         words = f"Sending, but {_some(glance.dead_lately, 'died', 'died')} within the hour; {_leaves(glance)}."
-        advice = "Read why under Dead letters; replay them once the cause is mended."
-        return Sentence(tone=Tone.LOOK, words=words, advice=advice)
+        advice = "Read why; replay them once the cause is mended."
+        return Sentence(tone=Tone.LOOK, words=words, advice=advice, page="dead")
     if door.mood is Mood.THROTTLED:
-        words = f"Slowed down: the provider wants fewer requests, on again {_at(door.probe_at)}; {_leaves(glance)}."
-        return Sentence(tone=Tone.LOOK, words=words, advice="Nothing to do: the pace comes back by itself.")
+        return Sentence(
+            tone=Tone.LOOK,
+            words=f"Slowed down; {_leaves(glance)}.",
+            why="the provider wants fewer requests",
+            until=f"{_at(door.probe_at)}, when it goes on",
+            advice="Nothing to do: the pace comes back by itself.",
+        )
     return Sentence(tone=Tone.WELL, words=f"All is well: {_leaves(glance)}.", advice="Nothing to do.")
 
 

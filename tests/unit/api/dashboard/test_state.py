@@ -30,15 +30,19 @@ AT_90, AT_20 = "<1970-01-01T00:01:30.000Z>", "<1970-01-01T00:00:20.000Z>"
     [
         (glance(), Tone.WELL, "All is well: nothing waits."),
         (glance(10), Tone.WELL, f"All is well: 10 wait, the last leaves at {AT_20}."),
-        (glance(1204, [NO_BALANCE]), Tone.HELD, f"Held: no balance; next probe {AT_90}; 1,204 wait."),
+        (glance(1204, [NO_BALANCE]), Tone.HELD, "Held: nothing is sent; 1,204 wait."),
         (
             glance(10, [NO_BALANCE, door(name="second")]),
             Tone.LOOK,
-            f"Going by second: first is held: no balance; 10 wait, the last leaves at {AT_20}.",
+            f"Going by second: first is held; 10 wait, the last leaves at {AT_20}.",
         ),
         (glance(dead_lately=2), Tone.LOOK, "Sending, but 2 died within the hour; nothing waits."),
         (glance(held=3), Tone.LOOK, "Held since an outage: 3 wait for your word; nothing waits."),
-        (glance(5, [NO_BALANCE], stopped="the disk is full"), Tone.BROKEN, "Stopped: the disk is full; 5 wait."),
+        (
+            glance(5, [NO_BALANCE], stopped="the disk is full"),
+            Tone.BROKEN,
+            "Stopped: nothing is taken or sent; 5 wait.",
+        ),
     ],
     ids=["idle", "well", "held", "failover", "dead", "stale", "stopped"],
 )
@@ -46,6 +50,25 @@ def test_the_sentence_tells_the_worst_first(seen: Glance, tone: Tone, words: str
     told = sentence(seen)
     assert (told.tone, told.words) == (tone, words)
     assert told.advice
+
+
+@pytest.mark.parametrize(
+    ("seen", "why", "until"),
+    [
+        (glance(5, [NO_BALANCE]), "no balance", f"{AT_90}, when the provider is tried again"),
+        (glance(5, [NO_BALANCE, door(name="second")]), "no balance", f"{AT_90}, when first is tried again"),
+        (glance(5, [door(Mood.THROTTLED)]), "the provider wants fewer requests", f"{AT_90}, when it goes on"),
+        (glance(5, stopped="the disk is full"), "the disk is full", ""),
+    ],
+    ids=["held", "failover", "throttled", "stopped"],
+)
+def test_whoever_waits_is_told_why_and_until_when(seen: Glance, why: str, until: str) -> None:
+    told = sentence(seen)
+    assert (told.why, told.until) == (why, until)
+
+
+def test_what_wants_a_person_leads_to_its_page() -> None:
+    assert [sentence(each).page for each in (glance(held=3), glance(dead_lately=2), glance())] == ["held", "dead", ""]
 
 
 def test_what_waits_is_told_by_priority() -> None:
