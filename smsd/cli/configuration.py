@@ -42,12 +42,30 @@ def config() -> None:
 def check(path: str | None) -> None:
     """Read the settings exactly as the daemon would here, and say what is wrong with them."""
     settings = loaded(path)
-    shown = {each.name: _shown(getattr(settings, each.name)) for each in SETTINGS if not each.secret}
+    shown = {each: _shown(getattr(settings, each.name)) for each in SETTINGS if not each.secret}
     if is_json():
-        write_json({"message": "The settings are good", "status": "ok", "settings": shown})
+        values = {each.name: value for each, value in shown.items()}
+        write_json({"message": "The settings are good", "status": "ok", "settings": values})
     else:
-        write_facts(shown)
+        write_facts({each.name: _said(value, each.unit) for each, value in shown.items()})
+        if settings.sandboxed:
+            say(
+                "No SMSD_MESSAGEBIRD_KEY is set: the built-in sandbox takes all messages, and none leaves this machine."
+            )
         say("The settings are good.")
+
+
+def _said(value: str | int | float | None, unit: str) -> str | None:
+    """``value`` as it may stand in the settings, and what it counts."""
+    match value:
+        case None:
+            return None
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:g} {unit}".rstrip()
+        case _:
+            return f"{value} {unit}".rstrip()
 
 
 def _shown(value: Any) -> str | int | float | None:

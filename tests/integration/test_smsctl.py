@@ -272,6 +272,18 @@ async def test_settings_are_checked_as_the_daemon_reads_them(tmp_path: Path) -> 
     assert (await ctl.json("config", "check", SMSD_KEEP="3"))[0]["settings"] | {"rate": 7.0, "keep": 3.0} == (
         await ctl.json("config", "check", SMSD_KEEP="3")
     )[0]["settings"]
+    _, out, told = await ctl("config", "check", SMSD_KEEP="3", SMSD_KEY_QUOTA="demo=500, 1000")
+    said = dict(line.split(maxsplit=1) for line in out.splitlines())
+    wanted = {
+        "rate": "7 requests a second",
+        "keep": "3 days",
+        "timeout": "20 s",
+        "key_quota": "demo=500, 1000 recipients a day",
+        "coalesce": "no",
+        "attempts": "0",
+    }
+    assert "the built-in sandbox takes all messages" in told
+    assert {name: said[name].rstrip() for name in wanted} == wanted
     code, _, err = await ctl("config", "check", SMSD_RTAE="1", SMSD_KEEP="x")
     assert code == 1
     assert "did you mean SMSD_RATE?" in err
