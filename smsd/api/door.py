@@ -6,6 +6,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web.iweb import IRequest
 
 from smsd.api.posting import Posting
 from smsd.api.problems import Answer, NotJson, answer_to
@@ -54,15 +55,24 @@ class Door:
             if media_type(headers.get(b"content-type", b"")) != JSON_TYPE:
                 raise NotJson
             key = headers.get(b"idempotency-key")
-            trace = headers.get(b"traceparent")
-            return await self._posting.take(
-                body,
-                api_key,
-                None if key is None else key.decode("latin-1"),
-                None if trace is None else Traceparent.parse(trace.decode("latin-1")),
-            )
+            given = None if key is None else key.decode("latin-1")
+            return await self._posting.take(body, api_key, given, trace_of(headers))
         finally:
             self._measure(Took.ACCEPT, self._monotonic() - began)
+
+
+def headers_of(request: IRequest) -> dict[bytes, bytes]:
+    """The headers of ``request``, each once, names in lower case; no trace if nobody can tell which is meant."""
+    headers = {name.lower(): values[0] for name, values in request.requestHeaders.getAllRawHeaders()}
+    if len(request.requestHeaders.getRawHeaders(b"traceparent", [])) > 1:
+        del headers[b"traceparent"]
+    return headers
+
+
+def trace_of(headers: Mapping[bytes, bytes]) -> Traceparent | None:
+    """The trace that a request with ``headers`` is part of."""
+    trace = headers.get(b"traceparent")
+    return None if trace is None else Traceparent.parse(trace.decode("latin-1"))
 
 
 def media_type(declared: bytes) -> bytes:

@@ -12,7 +12,7 @@ from twisted.web.resource import IResource
 
 from smsd.api.auth import Forbidden, Gate, must
 from smsd.api.dashboard.pages import Dashboard
-from smsd.api.door import JSON_TYPE, Door, media_type
+from smsd.api.door import JSON_TYPE, Door, headers_of, media_type
 from smsd.api.held import Held
 from smsd.api.hooks import Hooks
 from smsd.api.keys import Keys
@@ -72,10 +72,8 @@ class Api:
         """Take one SMS, an array or a broadcast: 200 once all of it is durable."""
         if b"line" in request.args:
             _ = first_line(request.uri.partition(b"?")[2])  # what is wrong there is refused, whatever the body is
-        headers = {name.lower(): values[0] for name, values in request.requestHeaders.getAllRawHeaders()}
-        if len(request.requestHeaders.getRawHeaders(b"traceparent", [])) > 1:
-            del headers[b"traceparent"]  # nobody can tell which of them is meant
-        return _answered(request, await self._door.posted(headers, request.content.read(), request.getClientAddress))
+        posted = self._door.posted(headers_of(request), request.content.read(), request.getClientAddress)
+        return _answered(request, await posted)
 
     @app.route("/sms/<id>", methods=["GET"])
     async def get_sms(self, request: IRequest, id: str) -> bytes:

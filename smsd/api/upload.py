@@ -12,12 +12,11 @@ from twisted.web.iweb import IRequest
 
 from smsd.api.auth import Forbidden, TooManyGuesses, Unauthorised
 from smsd.api.bulk import Bulk, Client
-from smsd.api.door import Sender, media_type
+from smsd.api.door import Sender, headers_of, media_type, trace_of
 from smsd.api.lines import Batch, Lines, LineTooLong
 from smsd.api.posting import read_key
 from smsd.api.problems import Answer, answer_to, fitting, ok
 from smsd.api.validation import InvalidBody, Problem
-from smsd.core.trace import Traceparent
 
 NDJSON: Final = b"application/x-ndjson"
 #: Octets of an upload that is not taken which are read for the client's sake, so that he gets to read why.
@@ -173,12 +172,12 @@ class Uploads:
             return Refusal(request, error)
 
     def _client(self, request: IRequest) -> Client:
-        given = {name.lower(): values[0] for name, values in request.requestHeaders.getAllRawHeaders()}
-        key, trace = given.get(b"idempotency-key"), given.get(b"traceparent")
+        given = headers_of(request)
+        key = given.get(b"idempotency-key")
         return Client(
             api_key=self._sender(given.get(b"x-api-key", b""), request.getClientAddress),
             key=None if key is None else read_key(key.decode("latin-1")),
-            trace=None if trace is None else Traceparent.parse(trace.decode("latin-1")),
+            trace=trace_of(given),
         )
 
 

@@ -1,14 +1,13 @@
 """Runs a gateway's blocking calls in threads of its own: sends in some, lookups in a few others."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IReactorThreads, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
-from twisted.python.failure import Failure
 
 #: Lookups at a time; they have threads of their own so that they never delay a send.
 LOOKUP_THREADS: Final = 2
@@ -84,17 +83,10 @@ class Pools:
             self._asking.release()
 
     def _in(self, threads: ThreadPoolExecutor, call: Callable[..., Any], *given: Any) -> Deferred[Any]:
-        done: Deferred[Any] = Deferred()
-
-        def work() -> None:
-            try:
-                result = call(*given)
-            except BaseException:  # noqa: BLE001 - whatever it is belongs to who asked
-                result = Failure()
-            self._reactor.callFromThread(done.callback, result)
-
-        threads.submit(work)
-        return done
+        answered: Deferred[Any] = Deferred()
+        under_way = threads.submit(call, *given)
+        under_way.add_done_callback(lambda done: self._reactor.callFromThread(_pass_on, done, answered))
+        return answered
 
     async def _spaced(self) -> None:
         now = self._monotonic()
@@ -106,3 +98,11 @@ class Pools:
         self._sends.shutdown()
         self._lookups.shutdown()
         self._disconnect()
+
+
+def _pass_on(done: Future[Any], answered: Deferred[Any]) -> None:
+    error = done.exception()
+    if error is None:
+        answered.callback(done.result())
+    else:
+        answered.errback(error)

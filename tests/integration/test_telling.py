@@ -224,3 +224,7 @@ async def test_two_traces_in_one_request_are_as_none(daemon: Any) -> None:
     headers = {"X-API-Key": KEY, "Content-Type": "application/json", "traceparent": [trace, trace]}
     answer = await treq.post(f"{server.url}/sms", headers=headers, json=SMS, persistent=False)
     assert (await server.shown((await answer.json())["id"]))["traceparent"] is None
+    lines = headers | {"Content-Type": "application/x-ndjson"}
+    answer = await treq.post(f"{server.url}/sms", headers=lines, data=json.dumps(SMS).encode(), persistent=False)
+    [id] = json.loads((await answer.text()).splitlines()[0])["ids"]
+    assert (await server.shown(id))["traceparent"] is None
