@@ -73,8 +73,8 @@ def concluded(message: Message, state: State | None, now: float) -> Message:
 
 
 def _anew(queued: Message) -> Message:
-    # What comes next is another request, and what this one came to does not count against it.
-    return attrs.evolve(queued, attempts=queued.attempts - 1, tried_since=None)
+    # What comes next is another request: the tries of this one do not count against it, nor have it wait.
+    return attrs.evolve(queued, attempts=0, tried_since=None)
 
 
 def _delivery(recipient: Msisdn, status: DeliveryStatus, at: float, reason: str = "") -> Delivery:
