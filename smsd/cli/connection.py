@@ -19,11 +19,12 @@ PAGE: Final = 1000
 class Refused(Failed):
     """smsd answered, and said no: asking again gives the same answer."""
 
-    def __init__(self, status: int, body: Mapping[str, Any]) -> None:
+    def __init__(self, status: int, body: Mapping[str, Any], *, had_key: bool = True) -> None:
+        """``body`` is the answer; ``had_key`` whether there was an API key to ask with."""
         message = str(body["message"])
         lines = [str(each["message"]) for each in body.get("errors", ())] or [message]
         if status == 401:
-            lines.append("the key is taken from SMSD_API_KEY")
+            lines.append("the key is taken from SMSD_API_KEY" + ("" if had_key else ", which is not set"))
         super().__init__(message, lines=lines, fact=body)
         self.status = status  #: the HTTP status
         self.body = body
@@ -45,7 +46,7 @@ class Connection:
     def __init__(self, url: str, api_key: str | None) -> None:
         self.url = url.rstrip("/")
         self._session = requests.Session()
-        if api_key is not None:
+        if api_key:
             self._session.headers["X-API-Key"] = api_key
 
     def ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> dict[str, Any]:
@@ -56,7 +57,7 @@ class Connection:
             after = answer.headers.get("Retry-After", "")
             raise TryLater(str(body["message"]), int(after) if after.isdigit() else None)
         if answer.status_code != 200:
-            raise Refused(answer.status_code, body)
+            raise Refused(answer.status_code, body, had_key="X-API-Key" in self._session.headers)
         return body
 
     def post(self, body: object, key: str) -> dict[str, Any]:

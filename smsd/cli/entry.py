@@ -6,8 +6,6 @@ from typing import Final
 
 import click
 
-from smsd.cli.commands import smsctl
-
 #: The exit code after Ctrl-C, as shells have it: 128 and the number of SIGINT.
 INTERRUPTED: Final = 130
 
@@ -15,8 +13,10 @@ INTERRUPTED: Final = 130
 def main() -> int:
     """Run ``smsctl``; its exit code (see docs/cli.md)."""
     try:
+        from smsd.cli.commands import smsctl  # within: Ctrl-C may come while it is being loaded
+
         ended = smsctl.main(prog_name="smsctl", standalone_mode=False)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         sys.stderr.write("\n")
         return INTERRUPTED
     except click.ClickException as error:

@@ -92,7 +92,9 @@ async def test_exit_codes_tell_what_to_do_next(daemon: Any, smsctl: Any, tmp_pat
     ctl = smsctl(server)
     code, out, err = await ctl("--json", "send", "31633450007", "-m", "no originator")
     assert (code, err, json.loads(out)["errors"][0]["pointer"]) == (1, "", "/originator")
-    assert (await smsctl(server, key="wrong")("list"))[0] == 1
+    for key, said in (("wrong", "from SMSD_API_KEY\n"), ("", "from SMSD_API_KEY, which is not set\n")):
+        code, _, err = await smsctl(server, key=key)("list")
+        assert (code, err.endswith(said)) == (1, True), err
     assert (await ctl("send"))[0] == 2
     assert (await ctl("list", "--colour", "red"))[0] == 2
     assert (await ctl("status"))[0] == 0
