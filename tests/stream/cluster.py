@@ -45,11 +45,24 @@ class Cluster:
         """When requests arrived after ``moment``, in monotonic seconds."""
         return [each.at_monotonic for each in self.provider.posts() if each.at_monotonic > moment]
 
-    async def is_followed(self, killed_at: float) -> None:
-        """Wait until another node sends; fail if that takes too long."""
-        # What the dead one had begun may arrive just after its death.
+    async def sender(self) -> DaemonProcess:
+        """The node that sends; there must be something left to send."""
+        before = [await _attempts(node) for node in self.nodes]
+
+        async def found() -> DaemonProcess | None:
+            for node, attempts in zip(self.nodes, before, strict=True):
+                if await _attempts(node) > attempts:
+                    return node
+            return None
+
+        node: DaemonProcess = await until(found, "a node sends")
+        return node
+
+    async def is_followed(self, gone_at: float) -> None:
+        """Wait until another node sends after the sender was killed, or cut off; fail if that takes too long."""
+        # What that one had begun may arrive just after.
         begun_s = 0.5
-        await until(lambda: self.sent_since(killed_at + begun_s), "another node sends", within_s=FOLLOWED_S - begun_s)
+        await until(lambda: self.sent_since(gone_at + begun_s), "another node sends", within_s=FOLLOWED_S - begun_s)
 
     async def holds(self, ids: list[str], asked: DaemonProcess, others: int = 0) -> None:
         """Wait until all ``ids`` are sent, as ``asked`` says; then none is lost, none was sent twice or too fast.
@@ -74,10 +87,10 @@ class Cluster:
 
 
 async def accepted(nodes: list[DaemonProcess], count: int) -> list[str]:
-    """The ids of ``count`` messages that ``nodes`` took in turns, ten in a request."""
+    """The ids of ``count`` messages that ``nodes`` took in turns, up to ten in a request."""
     ids: list[str] = []
-    for number in range(count // 10):
-        response = await nodes[number % len(nodes)].post([SMS] * 10)
+    for number, start in enumerate(range(0, count, 10)):
+        response = await nodes[number % len(nodes)].post([SMS] * min(10, count - start))
         answer = await response.json()
         assert response.code == 200, answer
         ids += answer["ids"]
@@ -87,3 +100,9 @@ async def accepted(nodes: list[DaemonProcess], count: int) -> list[str]:
 async def says(node: DaemonProcess, code: int) -> bool:
     """Whether /ready answers ``code``."""
     return bool((await node.get("/ready")).code == code)
+
+
+async def _attempts(node: DaemonProcess) -> float:
+    text = await (await node.get("/metrics")).text()
+    lines = (line for line in text.splitlines() if line.startswith("smsd_attempts_total{"))
+    return sum(float(line.rpartition(" ")[2]) for line in lines)

@@ -38,9 +38,11 @@ async def test_when_the_sender_is_killed_another_follows_within_ten_seconds_and_
     cluster: Cluster, broker: Broker
 ) -> None:
     cluster.environment = on_kafka(broker, "killed")
-    sender, standby = await cluster.node(), await cluster.node()
-    ids = await accepted([sender, standby], COUNT)
+    nodes = [await cluster.node(), await cluster.node()]
+    ids = await accepted(nodes, COUNT)
     await until(lambda: len(cluster.provider.stored) > 80, "some are sent")
+    sender = await cluster.sender()
+    [standby] = [node for node in nodes if node is not sender]
     await sender.kill()
     await cluster.is_followed(time.monotonic())
     await sender.start()
@@ -49,7 +51,7 @@ async def test_when_the_sender_is_killed_another_follows_within_ten_seconds_and_
     await cluster.is_followed(time.monotonic())
     await standby.start()
     await cluster.holds(ids, standby)
-    for node in (sender, standby):
+    for node in nodes:
         assert (await node.shown(ids[0]))["state"] == "sent"
         assert await node.terminate() == 0
 
