@@ -13,6 +13,7 @@ from smsd.core.claim import Claim, Claimed
 from smsd.core.errors import SpoolRefused, SpoolUnavailable
 from smsd.core.lifecycle import State
 from smsd.core.quota import Quota, QuotaExceeded
+from smsd.core.settle import begin
 from tests.messages import NOW, ROOM, sms
 from tests.stream.memorylog import Shard
 
@@ -108,3 +109,22 @@ async def test_what_a_newer_node_wrote_stops_this_one(world):
 async def test_what_is_no_entry_of_ours_is_passed_over(world):
     world.shard.entries += [b"hello", b"[1]", b'[1,"x",1,0,0,1]\nhello']
     assert (await world.node().append([sms()], ROOM)).first == 0
+
+
+@ensureDeferred
+async def test_what_a_node_does_by_itself_does_not_part_what_it_writes(world):
+    node = world.node()
+    first, second = sms(), sms()
+    await node.append([first], ROOM)
+    [lease] = await node.lease(NOW, 1)
+    before = len(world.shard.entries)
+    calls = (
+        node.append([second], ROOM),
+        node.lease(NOW, 1),
+        node.store(lease, begin(first, NOW, "test")),
+        node.release(lease),
+    )
+    _, leased, sending, _ = await gatherResults([Deferred.fromCoroutine(call) for call in calls])
+    assert len(world.shard.entries) == before + 1
+    assert [each.message.id for each in leased] == [second.id]
+    assert (sending.message.id, sending.message.state) == (first.id, State.SENDING)

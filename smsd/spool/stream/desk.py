@@ -26,6 +26,8 @@ from smsd.spool.writer import Answers, Job
 
 #: How often an amendment that lost against another node's is tried again at once.
 TRIES: Final = 20
+#: What a node does by itself, without a word in the log or with one of its own.
+ALONE: Final = (Take, Release, Simply, Follow, TakeCallbacks)
 
 
 @attrs.frozen
@@ -46,7 +48,10 @@ class StreamDesk(Follower):
     def work(self, jobs: Sequence[Job[Any]]) -> Iterator[Answers]:
         """Carry out ``jobs``; yields the answers to the next few of them."""
         for group in _groups(jobs):
-            yield self._carry_out(group)
+            answers: dict[int, Any] = {}
+            for numbers in _parts(group):
+                answers.update(zip(numbers, self._carry_out([group[number] for number in numbers]), strict=True))
+            yield [answers[number] for number in range(len(group))]
 
     def _carry_out(self, group: Sequence[Job[Any]]) -> Answers:
         try:
@@ -213,19 +218,29 @@ def _concluded(wish: _Wish, answers: Sequence[Any]) -> Any:
 
 def _groups(jobs: Sequence[Job[Any]]) -> Iterator[Sequence[Job[Any]]]:
     # Wishes go into the log together; but not an amendment with what it may be about, nor two stores of one message.
+    # What this node does by itself does not come between them: each entry is a round trip.
     group: list[Job[Any]] = []
+    wishes: list[Job[Any]] = []
     touched: set[str] = set()
     for job in jobs:
-        is_alone = isinstance(job, Take | Release | Simply | Follow | TakeCallbacks)
         ids = {job.lease.message.id} if isinstance(job, Store) else set()
-        is_other = bool(group) and isinstance(job, Amend) != isinstance(group[-1], Amend)
-        if group and (is_alone or is_other or ids & touched):
+        is_other = bool(wishes) and isinstance(job, Amend) != isinstance(wishes[-1], Amend)
+        if wishes and not isinstance(job, ALONE) and (is_other or ids & touched):
             yield group
-            group, touched = [], set()
-        if is_alone:
+            group, wishes, touched = [], [], set()
+        if not wishes and isinstance(job, ALONE):
             yield [job]
-        else:
-            group.append(job)
+            continue
+        group.append(job)
+        if not isinstance(job, ALONE):
+            wishes.append(job)
             touched |= ids
     if group:
         yield group
+
+
+def _parts(group: Sequence[Job[Any]]) -> Iterator[Sequence[int]]:
+    """The numbers of those of ``group`` that are carried out together: its wishes, then each of the others."""
+    if wishes := [number for number, job in enumerate(group) if not isinstance(job, ALONE)]:
+        yield wishes
+    yield from ([number] for number, job in enumerate(group) if isinstance(job, ALONE))
