@@ -14,7 +14,11 @@ REFUSED_S: Final = 0.25
 
 
 class Reads:
-    """Remembers the reads of this node. Several at once are fine, as long as no second holds more than it may."""
+    """Remembers the reads of this node, and spreads them.
+
+    Two may follow at once, so that who has little to do does not wait. After that they come evenly: five at once, and
+    nothing for the rest of the second, would have everything wait for that long.
+    """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -23,8 +27,11 @@ class Reads:
 
     def wait_s(self) -> float:
         """Seconds until another read may be made."""
-        free_at = self._latest[0] + SPAN_S if len(self._latest) == READS else 0.0
-        return max(0.0, max(free_at, self._not_before) - self._monotonic())
+        now = self._monotonic()
+        counting = [at for at in self._latest if now < at + SPAN_S]
+        at_once = counting[0] + SPAN_S if len(counting) == READS else 0.0
+        evenly = counting[-1] + SPAN_S / READS if len(counting) > 1 else 0.0
+        return max(0.0, max(at_once, evenly, self._not_before) - now)
 
     def is_fresh(self, for_s: float) -> bool:
         """Whether the latest read was made less than ``for_s`` seconds ago."""
