@@ -85,9 +85,17 @@ def _made(reactor: Any, endpoint: str) -> IStreamServerEndpoint:
     try:
         server: IStreamServerEndpoint = serverFromString(reactor, endpoint)
     except _TROUBLE as error:
-        said = "its certificate or its key cannot be read" if isinstance(error, PemError) else str(error)
-        raise SettingsError(problems=(f"{endpoint} is no endpoint to listen on: {said}.",)) from error
+        problem = f"{endpoint} is no endpoint to listen on: {_reason(endpoint, error)}."
+        raise SettingsError(problems=(problem,)) from error
     return server
+
+
+def _reason(endpoint: str, error: Exception) -> str:
+    if isinstance(error, PemError):
+        return "its certificate or its key cannot be read"
+    if isinstance(error, LookupError) and endpoint.startswith("systemd:"):
+        return "no such socket was handed over; smsd.socket does that (LISTEN_FDS, LISTEN_FDNAMES)"
+    return str(error)
 
 
 async def close(port: IListeningPort) -> None:

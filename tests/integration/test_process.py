@@ -94,6 +94,7 @@ async def test_an_address_in_use_is_refused_in_a_sentence(daemon: Any) -> None:
         ("SMSD_RATE", "fast", "SMSD_RATE"),
         ("SMSD_API_KEYS", "BigBird", "The demo key BigBird is refused with a real provider key"),
         ("SMSD_LISTEN", "localhost:5000", "localhost:5000 is no endpoint to listen on"),
+        ("SMSD_LISTEN", "systemd:domain=INET:index=0", "no such socket was handed over"),
     ],
 )
 @pytest_twisted.ensureDeferred
