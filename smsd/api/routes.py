@@ -202,6 +202,7 @@ class Api:
         return _written(request, "text/html; charset=utf-8", self._manual.page)
 
     @app.route("/", methods=["GET"])
+    @app.route("/dashboard", methods=["GET"])
     def front(self, request: IRequest) -> Deferred[bytes]:
         """Show the dashboard to people; it asks for a key itself."""
         return self._dashboard.front(request)

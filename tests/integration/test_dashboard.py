@@ -146,7 +146,9 @@ async def test_a_message_is_found_by_id_number_and_reference_and_shown_whole(dae
     shown = await visitor.get(f"/dashboard/messages/{id}")
     assert "Hello &lt;b&gt;you&lt;/b&gt;" in shown.source
     assert "accepted" in shown.words
-    assert (await visitor.get("/dashboard/messages/01NOBODY")).code == 404
+    nobody = await visitor.get("/dashboard/messages/01NOBODY")
+    assert (nobody.code, "There is no message 01NOBODY. To" in nobody.words) == (404, True)
+    assert "Sign out" in (await visitor.get("/dashboard")).words
     assert (await visitor.get("/dashboard/messages?cursor=%21")).code == 400
     assert (await visitor.get("/dashboard/nothing")).code == 404
 
@@ -215,13 +217,20 @@ async def test_a_test_message_is_measured_and_sent(daemon: Any) -> None:
     measured = json.loads((await visitor.post("/dashboard/do/segments", message="ż" * 71, csrf=csrf)).source)
     assert (measured["segments"], measured["datacoding"], measured["because"]) == (2, "unicode", "ż")
     bad = await visitor.post("/dashboard/do/test", recipient="x", originator="MB", message="Hello", csrf=csrf)
-    assert (bad.code, "Must be" in bad.words) == (400, True)
+    assert (bad.code, "Must be a number with its country code" in bad.words) == (400, True)
+    assert "field" not in bad.words
     sent = await visitor.post(
-        "/dashboard/do/test", recipient="31633450007", originator="MB", message="a\r\nb", priority="high", csrf=csrf
+        "/dashboard/do/test",
+        recipient="+31 6 (334) 500-07",
+        originator="MB",
+        message="a\r\nb",
+        priority="high",
+        csrf=csrf,
     )
     [there] = sent.headers.getRawHeaders("location")
     shown = await server.shown(there.rpartition("/")[2])
     assert (shown["message"], shown["priority"], shown["api_key"]) == ("a\nb", "high", "tester")
+    assert shown["recipient"] == 31633450007
     assert "The test message is queued." in (await visitor.get(there)).words
 
 

@@ -7,7 +7,7 @@ from twisted.web.iweb import IRequest
 from smsd.api.dashboard.deeds import Deeds
 from smsd.api.dashboard.entrance import Entrance
 from smsd.api.dashboard.frame import Frame
-from smsd.api.dashboard.trial import measured, send
+from smsd.api.dashboard.trial import measured, send, told
 from smsd.api.dashboard.web import arguments, redirect
 from smsd.api.posting import Posting
 from smsd.api.validation import InvalidBody
@@ -46,10 +46,9 @@ class Doing:
         try:
             id = await send(self._posting, form, session.holder.name)
         except InvalidBody as invalid:
-            problems = {problem.pointer.strip("/"): problem.message for problem in invalid.problems}
             request.setResponseCode(400)
-            told = measured(form.get("message", ""))
-            return self._frame.page(request, session, "test", form=form, problems=problems, measured=told)
+            takes = measured(form.get("message", ""))
+            return self._frame.page(request, session, "test", form=form, problems=told(invalid), measured=takes)
         session.told = "The test message is queued."
         return redirect(request, f"/dashboard/messages/{id}")
 

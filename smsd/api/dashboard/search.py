@@ -13,7 +13,7 @@ from smsd.core.query import Query
 
 _ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}", re.ASCII | re.IGNORECASE)  # a ULID
 #: How people set digits apart.
-_APART: Final = re.compile(r"[\s().-]")
+APART: Final = re.compile(r"[\s().-]")
 #: Digits from which on they are taken for somebody's number, and not for a reference.
 _SHORTEST: Final = 8
 _FILTERS: Final = frozenset(
@@ -45,7 +45,7 @@ def read_search(given: Mapping[str, str]) -> Search:
 
 
 def _meant(words: str) -> dict[str, str]:
-    digits = _APART.sub("", words)
+    digits = APART.sub("", words)
     if len(digits) < _SHORTEST:
         return {"reference": words}
     try:

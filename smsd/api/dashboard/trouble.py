@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import attrs
 from werkzeug.exceptions import NotFound
+from werkzeug.routing import RequestRedirect
 
 from smsd.api.auth import Forbidden, TooManyGuesses, Unauthorised
 from smsd.api.dashboard.live import TooMany
@@ -32,12 +33,12 @@ def trouble_of(error: BaseException | None) -> Trouble:
             return Trouble(code=403, words="This form is not from your session: go back, and load the page again.")
         case TooMany():
             return Trouble(code=503, words="As many pages are open as are served live: close one.")
-        case NotFound():
+        case NotFound() | RequestRedirect():
             return Trouble(code=404, words="There is no such page.")
         case _:
             answer = answer_to(error)
             signs_in = isinstance(error, TooManyGuesses)
-            words = f"{answer.body['message']}."
+            words = f"{answer.body['message'].removesuffix('.')}."
             if isinstance(error, Forbidden):
                 words = f"That key may not do this: it lacks the role {error.role.value}."
             return Trouble(code=answer.code, words=words, headers=answer.headers, signs_in=signs_in)
