@@ -61,12 +61,12 @@ _CHARGE: Final = """
     INSERT INTO usage VALUES (?, ?, ?, ?)
     ON CONFLICT (api_key, quota) DO UPDATE SET start = excluded.start, used = excluded.used"""
 _BEAT: Final = "INSERT INTO beat VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET at = excluded.at"
-#: The states that the index message_keep has as well.
-_OVER: Final = """
-    message WHERE state IN ('sent', 'delivered', 'undelivered', 'expired', 'canceled') AND body <> ''
-    AND changed_at < :at ORDER BY changed_at"""
+#: Finished, neither dead nor forgotten: word for word as in the index message_keep, which is used only so.
+OVER: Final = """
+    ready IS NULL AND state <> 'sending' AND state <> 'dead' AND state <> 'queued' AND state <> 'uncertain'
+    AND body <> ''"""
 _FORGET: Final = f"""
-    {_CHOSEN.format(key="seq", rows=_OVER)}
+    {_CHOSEN.format(key="seq", rows=f"message WHERE {OVER} AND changed_at < :at ORDER BY changed_at")}
     UPDATE message SET body = '', recipients = '[]', deliveries = '[]', history = '[]', error = '',
         reference = '', callback_url = '', attend_at = NULL
     WHERE seq IN (SELECT seq FROM chosen) RETURNING seq"""
@@ -246,9 +246,9 @@ class Table(ABC):
         row = self._connection.execute(sql, (id,)).fetchone()
         return None if row is None else record.from_row(row)
 
-    def search(self, query: Query) -> Page:
-        """A page of the messages that ``query`` admits, newest first."""
-        sql, values = search_sql(query)
+    def search(self, query: Query, by_state: str = "") -> Page:
+        """A page of the messages that ``query`` admits, newest first; see ``search_sql``."""
+        sql, values = search_sql(query, by_state)
         rows = self._connection.execute(sql, values).fetchall()
         found = rows[: query.limit]
         return Page(

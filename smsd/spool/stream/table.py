@@ -9,20 +9,18 @@ from typing import Final
 from smsd.core.message import Message
 from smsd.spool import record
 from smsd.spool.sqlitetable import SqliteTable
-from smsd.spool.table import SELECT
+from smsd.spool.table import OVER, SELECT
 
 _IN_LINE_SINCE: Final = (
     f"{SELECT} WHERE ready = 1 AND state = 'queued' AND changed_at < ? AND not_before < ? ORDER BY seq LIMIT ?"
 )
 _HELD: Final = f"{SELECT} WHERE is_held = 1 AND accepted_at >= ? ORDER BY seq LIMIT ?"
-_OVER: Final = """
-    state IN ('sent', 'delivered', 'undelivered', 'expired', 'canceled') AND body <> ''"""
-_OVER_SINCE: Final = f"SELECT id FROM message WHERE {_OVER} AND changed_at < ? ORDER BY changed_at LIMIT ?"
+_OVER_SINCE: Final = f"SELECT id FROM message WHERE {OVER} AND changed_at < ? ORDER BY changed_at LIMIT ?"
 #: The index on ``id`` is to be used, and not the one on what is over: hence the sign.
 _BLANK: Final = f"""
     UPDATE message SET body = '', recipients = '[]', deliveries = '[]', history = '[]', error = '',
         reference = '', callback_url = '', attend_at = NULL
-    WHERE id IN (SELECT value FROM json_each(?)) AND {_OVER} RETURNING seq"""
+    WHERE id IN (SELECT value FROM json_each(?)) AND {OVER} RETURNING seq"""
 
 
 class StreamTable(SqliteTable):

@@ -24,6 +24,7 @@ from smsd.spool import record, schema
 from smsd.spool.places import NEAR
 from smsd.spool.search import search_sql
 from smsd.spool.sqlite import SqliteSpool
+from smsd.spool.table import OVER
 from tests.messages import NOW, ROOM, sms
 
 
@@ -252,18 +253,47 @@ async def test_the_line_is_read_from_its_index_without_sorting(start, path):
         {"originator": "MB"},
         {"reference": "x"},
         {"api_key": "shop"},
+        {"api_key": "shop", "since": 1.0, "before": 7},
         {"since": 1.0},
         {"until": 1.0},
         {"before": 7},
     ],
-    ids=lambda wanted: next(iter(wanted)),
+    ids=" ".join,
 )
 def test_a_page_is_found_through_an_index_and_never_by_scanning_or_sorting_the_messages(start, path, wanted):
     start()
     sql, values = search_sql(Query(**wanted))
     plan = [step[3] for step in query(path, f"EXPLAIN QUERY PLAN {sql}", values)]
-    assert plan[0].startswith("SEARCH message USING")
+    assert any(step.startswith("SEARCH message USING") for step in plan)
     assert not any("SCAN message" in step or "TEMP B-TREE FOR ORDER BY" in step for step in plan)
+
+
+@pytest.mark.parametrize("more", [{}, {"since": 1.0}, {"until": 1.0}], ids=["alone", "since", "until"])
+@pytest.mark.parametrize("state", State, ids=lambda state: state.value)
+def test_what_a_key_has_in_a_state_is_found_by_both(start, path, state, more):
+    start()
+    sql, values = search_sql(Query(state=state, api_key="shop", **more))
+    plan = [step[3] for step in query(path, f"EXPLAIN QUERY PLAN {sql}", values)]
+    assert plan[0].startswith("SEARCH message USING INDEX message_api_key (api_key=? AND state=?")
+
+
+@ensureDeferred
+async def test_few_in_a_state_are_not_looked_for_among_all_of_an_originator(start, path):
+    spool = start()
+    await spool.append([sms() for _ in range(2)], ROOM)
+    read: list[str] = []
+    spool._reading._file.set_trace_callback(read.append)
+    assert not (await spool.search(Query(state=State.DEAD, originator="MB"))).messages
+    await spool.search(Query(originator="MB"))
+    await spool.search(Query(state=State.DEAD, recipient=Msisdn("31600000001")))
+    assert ["INDEXED BY message_state" in each for each in read] == [True, False, False]
+
+
+@ensureDeferred
+async def test_what_is_finished_is_found_by_its_index_to_be_forgotten(start, path):
+    start()
+    sql = f"EXPLAIN QUERY PLAN SELECT seq FROM message WHERE {OVER} AND changed_at < 1 ORDER BY changed_at"
+    assert [step[3] for step in query(path, sql)] == ["SEARCH message USING INDEX message_keep (changed_at<?)"]
 
 
 @ensureDeferred
