@@ -55,13 +55,11 @@ def check(path: str | None) -> None:
         say("The settings are good.")
 
 
-def _said(value: str | int | float | None, unit: str) -> str | None:
+def _said(value: str | int | float | None, unit: str) -> str | bool | None:
     """``value`` as it may stand in the settings, and what it counts."""
     match value:
-        case None:
-            return None
-        case bool():
-            return "yes" if value else "no"
+        case None | bool():
+            return value
         case float():
             return f"{value:g} {unit}".rstrip()
         case _:

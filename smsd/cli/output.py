@@ -68,10 +68,17 @@ def write_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
     for heading in headings:
         table.add_column(heading, overflow="fold", no_wrap=heading != headings[-1])
     for row in rows:
-        table.add_row(*(Text(plain(cell), style=style(cell)) for cell in row))
+        table.add_row(*(Text(plain(_said(cell)), style=style(cell)) for cell in row))
     # What goes on to another program is not cut to the width of a terminal.
     width = None if sys.stdout.isatty() else WIDE
     Console(highlight=False, width=width).print(table)
+
+
+def _said(cell: object) -> object:
+    """``cell`` as people write it."""
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    return "-" if cell is None else cell
 
 
 def write_facts(facts: Mapping[str, object]) -> None:

@@ -80,6 +80,7 @@ async def test_an_sms_is_sent_listed_shown_and_canceled(daemon: Any, smsctl: Any
     code, out, _ = await ctl("show", id)
     assert code == 0
     assert "canceled" in out
+    assert ("None" in out, "False" in out) == (False, False)
     code, out, _ = await ctl("tail", "--looks", "1")
     assert code == 0
     assert len(out.splitlines()) == 2
