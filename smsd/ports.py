@@ -14,6 +14,7 @@ from smsd.core.lifecycle import State
 from smsd.core.message import Message
 from smsd.core.notice import Notice
 from smsd.core.outcome import LookupFailed, LookupResult, Outcome
+from smsd.core.outlook import Outlook
 from smsd.core.query import Page, Query
 from smsd.core.quota import Quota
 from smsd.core.report import Inbound, Report
@@ -228,6 +229,7 @@ class IThrottle(Interface):
     """Guards the rate that was agreed with the provider."""
 
     pace: float = Attribute("Requests a second that it lets through as things are, never more than was agreed.")
+    outlook: Outlook = Attribute("When it lets through how many from now on, as far as this process can tell.")
 
     async def take() -> int:
         """Wait for a permit to send one request; the answer names it."""

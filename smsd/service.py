@@ -141,6 +141,7 @@ class Daemon(Service):
             inbox=self._store,
             gate=gate,
             pace=self._dispatch.pace,
+            outlook=self._dispatch.outlook,
             held_s=self._dispatch.held_s,
             wake=self._dispatch.wake,
             reporter=reporter,
@@ -153,7 +154,7 @@ class Daemon(Service):
             "ledger": store,
             "gate": gate,
             "operations": Operations(ledger=store, now=self._now, wake=self._dispatch.wake, reporter=reporter),
-            "arrivals": Arrivals(ledger=store, pace=self._dispatch.pace, now=self._now),
+            "arrivals": Arrivals(ledger=store, outlook=self._dispatch.outlook, now=self._now),
         }
         self._dashboard = dashboard(
             inbox=store,

@@ -1,9 +1,12 @@
 """Says how many permits keep an agreed rate, and how many less when the provider finds it too fast."""
 
 import math
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import attrs
+
+from smsd.core.outlook import Outlook
 
 #: What is left of the pace each time that the provider finds it too fast, and the least that is left of it.
 EASED: Final = 1 / 2
@@ -42,6 +45,56 @@ class Permits:
     def eased_span_s(self, share: float) -> float:
         """Seconds that each of the usable ones stays away at ``share`` of the pace."""
         return self.span_s * max(1.0, self.usable(share) / (self.number * share))
+
+    def pace(self, share: float, round_trip_s: float) -> float:
+        """Requests a second at ``share`` of the pace, if each is answered after ``round_trip_s`` seconds."""
+        return self.usable(share) / (self.eased_span_s(share) + round_trip_s)
+
+    def outlook(
+        self, ease: "Ease", round_trip_s: float, now: float, out: int, back_at: Callable[[int], float]
+    ) -> Outlook:
+        """What the permits promise at ``now``, eased off by ``ease``, with ``out`` of them out.
+
+        ``back_at`` says when the permit is back that is the so-and-so-manyeth of those to come back.
+        """
+        share = ease.share_at(now)
+        usable = self.usable(share)
+
+        def until(number: int) -> float:
+            back = out - usable + number
+            return max(0.0, back_at(back) - now) if 0 <= back < out else 0.0
+
+        return Outlook(
+            pace=self.pace(share, round_trip_s),
+            round=usable,
+            first_s=until(0),
+            second_s=until(1),
+            last_s=until(usable - 1),
+            gains=tuple((at - now, self.pace(share, round_trip_s)) for at, share in ease.gains(now)),
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Ease:
+    """How far the pace was eased off, and when."""
+
+    share: float = 1.0  #: of the agreed pace, as it was left
+    at: float = 0.0  #: monotonic seconds
+
+    def share_at(self, now: float) -> float:
+        """The share of the pace at ``now``."""
+        return regained(self.share, now - self.at)
+
+    def more(self, now: float) -> "Ease":
+        """The same after another complaint at ``now``."""
+        return Ease(share=eased(self.share_at(now)), at=now)
+
+    def gains(self, now: float) -> Iterator[tuple[float, float]]:
+        """When after ``now`` the share rises, and to what."""
+        steps = math.floor((now - self.at) / REGAIN_S) if self.share < 1.0 else 0
+        while self.share < 1.0 and regained(self.share, steps * REGAIN_S) < 1.0:
+            steps += 1
+            yield self.at + steps * REGAIN_S, regained(self.share, steps * REGAIN_S)
 
 
 def regained(share: float, since_s: float) -> float:

@@ -12,6 +12,7 @@ from typing import Final
 import attrs
 
 from smsd.core.message import Message, Priority
+from smsd.core.outlook import Outlook
 from smsd.core.quota import Usage
 
 #: Seconds in line after which a message rises, unless set otherwise.
@@ -39,6 +40,7 @@ class Place:
     first: int  #: how many go before the first of them, if nothing else comes
     last: int  #: how many go before the last to go
     then: int = 0  #: how many go before the last whose time has not come, at its time, of those that it comes for then
+    outlook: Outlook | None = None  #: as of then, of whoever sends them; None: as whoever asked knows it
     usages: tuple[Usage, ...] = ()  #: what their API key has used of its quotas, with them
 
 

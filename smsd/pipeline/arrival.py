@@ -6,6 +6,7 @@ import attrs
 
 from smsd.core.lifecycle import State
 from smsd.core.message import Message
+from smsd.core.outlook import Outlook
 from smsd.ports import ILedger
 
 
@@ -20,10 +21,10 @@ class Arrival:
 class Arrivals:
     """Computes places and times from the ledger and the pace."""
 
-    def __init__(self, *, ledger: ILedger, pace: Callable[[], float], now: Callable[[], float]) -> None:
-        """``pace`` says how many requests a second the provider is given at the moment."""
+    def __init__(self, *, ledger: ILedger, outlook: Callable[[], Outlook], now: Callable[[], float]) -> None:
+        """``outlook`` says when the provider can be given requests, as of now."""
         self._ledger = ledger
-        self._pace = pace
+        self._outlook = outlook
         self._now = now
 
     async def of(self, messages: Sequence[Message]) -> Arrival | None:
@@ -34,11 +35,12 @@ class Arrivals:
         waiting = [each for each in messages if each.state is State.QUEUED and not each.is_held]
         if not waiting:
             return None
-        now = self._now()
         # What is scheduled begins at its time, and leaves at the pace like everything else.
         first = await self._ledger.ahead(waiting[0].id)
         last = first if len(waiting) == 1 else await self._ledger.ahead(waiting[-1].id)
+        now, outlook = self._now(), self._outlook()
+        later_s = waiting[-1].not_before - now
         return Arrival(
             position=None if first is None or waiting[0].not_before > now else first + 1,
-            eta=max(waiting[-1].not_before, now) + (last or 0) / self._pace(),
+            eta=now + (outlook.wait_from_s(later_s, last or 0) if later_s > 0 else outlook.wait_s(last or 0)),
         )

@@ -9,6 +9,7 @@ import attrs
 
 from smsd.core.claim import Claim
 from smsd.core.message import Message
+from smsd.core.outlook import Outlook
 from smsd.core.quota import Usage
 from smsd.core.series import joined
 from smsd.core.submission import Submission
@@ -56,14 +57,14 @@ class Intake:
         self,
         *,
         admit: Admit,
-        pace: Callable[[], float],
+        outlook: Callable[[], Outlook],
         idempotency_s: float,
         callback_url: Callable[[str], str],
         new_id: Callable[[], str],
         now: Callable[[], float],
         aside: Aside = here,
     ) -> None:
-        """``pace`` says how many requests a second the provider is given at the moment.
+        """``outlook`` says when the provider can be given requests, as of now.
 
         ``aside`` does what takes long, so that the reactor goes on beside it.
 
@@ -71,7 +72,7 @@ class Intake:
         key, by its name.
         """
         self._admit = admit
-        self._pace = pace
+        self._outlook = outlook
         self._idempotency_s = idempotency_s
         self._callback_url = callback_url
         self._new_id = new_id
@@ -93,16 +94,18 @@ class Intake:
         make = partial(self._made, submissions, api_key, now, trace)
         ids, messages = make() if sum(each.size for each in submissions) < MANY else await self._aside(make)
 
-        pace = self._pace()
+        outlook = self._outlook()
         latest = max([now, *(each.send_at for each in submissions if each.send_at is not None)])
 
         def receipt(place: Place) -> Receipt:
+            seen = place.outlook or outlook
+            wait_s = seen.wait_s(place.last)
             return Receipt(
                 ids=ids,
                 messages=messages,
                 position=place.first + 1 if messages[0].not_before <= now else None,
                 # What is scheduled begins at its time, and leaves at the pace like everything else.
-                eta=max(latest + place.then / pace, now + place.last / pace),
+                eta=now + (max(wait_s, seen.wait_from_s(latest - now, place.then)) if latest > now else wait_s),
                 usages=place.usages,
             )
 

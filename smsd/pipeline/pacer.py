@@ -6,6 +6,7 @@ from typing import Protocol
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
+from smsd.core.outlook import Outlook
 from smsd.pipeline.window import Window
 from smsd.ports import Lease
 
@@ -41,7 +42,7 @@ class Pacer:
         self._sender = sender
         self._wake = wake
         self._loop = LoopingCall.withCount(self.tick)
-        self._loop.clock = clock
+        self._loop.clock = self._clock = clock
 
     def start(self) -> None:
         """Begin to tick."""
@@ -50,6 +51,12 @@ class Pacer:
     def stop(self) -> None:
         """Start no further send."""
         self._loop.stop()
+
+    def outlook(self, permits: Outlook, held_s: float, is_waiting: bool) -> Outlook:
+        """What ``permits`` promise, with the ticks; see Outlook.ticked."""
+        call = self._loop.call
+        tick_s = 0.0 if call is None else max(0.0, call.getTime() - self._clock.seconds())
+        return permits.ticked(tick_s, self._interval_s, held_s, is_waiting)
 
     def tick(self, ticks: int = 1) -> None:
         """Start the next send, if one is due and the sender takes it; more if the reactor was late by some ``ticks``.

@@ -2,12 +2,14 @@
 
 import math
 from collections import deque
+from itertools import islice
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
-from smsd.core.easing import Permits, eased, regained, smoothed
+from smsd.core.easing import Ease, Permits, smoothed
+from smsd.core.outlook import Outlook
 from smsd.ports import IThrottle
 
 
@@ -31,13 +33,18 @@ class PermitThrottle:
         self._returning: dict[int, IDelayedCall] = {}
         self._taken_at: dict[int, float] = {}
         self._round_trip_s: float | None = None
-        self._share = 1.0  # of the agreed pace, as it was when it was last eased off
-        self._eased_at = 0.0
+        self._ease = Ease()
 
     @property
     def pace(self) -> float:
         """The requests a second that it lets through as things are, eased off and with the round trips of late."""
-        return self._usable() / (self._eased_span_s() + (self._round_trip_s or 0.0))
+        return self._pace.pace(self._share(), self._round_trip_s or 0.0)
+
+    @property
+    def outlook(self) -> Outlook:
+        """When and how fast permits can be had from now on."""
+        out = self.permits - len(self._free)
+        return self._pace.outlook(self._ease, self._round_trip_s or 0.0, self._clock.seconds(), out, self._back_at)
 
     def start(self) -> None:
         """Begin with every permit on its way back: an earlier process may have sent until just now."""
@@ -71,8 +78,7 @@ class PermitThrottle:
 
     def ease_off(self) -> None:
         """See IThrottle."""
-        self._share = eased(self._share_now())
-        self._eased_at = self._clock.seconds()
+        self._ease = self._ease.more(self._clock.seconds())
 
     def close(self) -> None:
         """Let go of every timer and turn away who still waits."""
@@ -89,14 +95,22 @@ class PermitThrottle:
             self._taken_at[permit] = self._clock.seconds()
             self._waiting.popleft().callback(permit)
 
-    def _share_now(self) -> float:
-        return regained(self._share, self._clock.seconds() - self._eased_at)
+    def _back_at(self, number: int) -> float:
+        # Whether on its way back or in use, they are kept in the order in which they will be back.
+        if number < len(self._returning):
+            return next(islice(self._returning.values(), number, None)).getTime()
+        taken_at = next(islice(self._taken_at.values(), number - len(self._returning), None))
+        answered_at = max(self._clock.seconds(), taken_at + (self._round_trip_s or 0.0))
+        return answered_at + self._eased_span_s()
+
+    def _share(self) -> float:
+        return self._ease.share_at(self._clock.seconds())
 
     def _usable(self) -> int:
-        return self._pace.usable(self._share_now())
+        return self._pace.usable(self._share())
 
     def _eased_span_s(self) -> float:
-        return self._pace.eased_span_s(self._share_now())
+        return self._pace.eased_span_s(self._share())
 
     def _forget(self, waiter: "Deferred[int]") -> None:
         self._waiting.remove(waiter)

@@ -17,6 +17,7 @@ from smsd.api.proxies import Proxies
 from smsd.api.site import quick_site
 from smsd.api.upload import Uploads
 from smsd.core.notice import Measure
+from smsd.core.outlook import Outlook
 from smsd.core.quota import Quota, quotas_of
 from smsd.pipeline.admission import Admission
 from smsd.pipeline.ids import Ids
@@ -45,6 +46,7 @@ class Accepting:
         inbox: IInbox,
         gate: Gate,
         pace: Callable[[], float],
+        outlook: Callable[[], Outlook],
         held_s: Callable[[], float],
         wake: Callable[[], None],
         reporter: IReporter,
@@ -52,11 +54,10 @@ class Accepting:
     ) -> None:
         """Leave messages in ``inbox`` and ``wake`` the other half.
 
-        It sends at ``pace`` requests a second, and surely none for ``held_s`` seconds.
+        It sends at ``pace`` requests a second, and surely none for ``held_s`` seconds; ``outlook`` says more.
         """
         self._settings = settings
         self._reactor = reactor
-        self._pace = pace
         self._now = now
         self._admission = Admission(
             inbox=inbox,
@@ -69,7 +70,7 @@ class Accepting:
         )
         intake = Intake(
             admit=self._admission.admit,
-            pace=pace,
+            outlook=outlook,
             idempotency_s=settings.idempotency * 3600,
             callback_url=lambda name: settings.callback_urls.of(name) or "",
             new_id=Ids(now),
@@ -89,7 +90,7 @@ class Accepting:
         #: What answers ``POST /sms``.
         self.door = Door(sender=gate.sender, posting=self.posting, monotonic=reactor.seconds, measure=measure)
         self._desk = Desk(
-            admission=self._admission, door=self.door, pace=pace, now=now, measure=measure, note_use=gate.note_use
+            admission=self._admission, door=self.door, outlook=outlook, now=now, measure=measure, note_use=gate.note_use
         )
         number = _a_core_each() if settings.workers is None else settings.workers
         self._workers = Workers(number=number, hire=self._hire, clock=reactor)
@@ -130,7 +131,6 @@ class Accepting:
             keys={name: key for name, key in keys.items() if not self._quotas(name)},
             callback_urls={name: self._settings.callback_urls.of(name) or "" for name in keys},
             allow_private=self._settings.callback_private,
-            pace=self._pace(),
         )
         return Worker(reactor=self._reactor, terms=terms, desk=self._desk, factory=self._site)
 

@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 
 from smsd.core.errors import SpoolUnavailable
 from smsd.core.notice import Measure
+from smsd.core.outlook import Outlook
 from smsd.core.policy import Policy
 from smsd.core.retry import Backoff
 from smsd.pipeline.archiving import Archiving
@@ -29,6 +30,8 @@ from smsd.wiring.reactor import IDaemonReactor
 
 #: Seconds between two tries to begin with a spool that does not answer.
 AGAIN_S: Final = 1.0
+#: Seconds for which an outlook is as good as new: many accepts share one.
+FRESH_S: Final = 0.01
 
 
 class Dispatch:
@@ -59,6 +62,8 @@ class Dispatch:
         self._feeder = Feeder(outbox=store, window=window, rate=rate, fills=settings.coalesce, **told)
         self.wake = self._feeder.wake
         self._clock = reactor
+        self._seen: Outlook | None = None
+        self._seen_at = 0.0
         self._outage = None
         if settings.stale:
             can_send, give_back = (lambda: not self.trouble), self._feeder.give_back
@@ -99,6 +104,15 @@ class Dispatch:
     def pace(self) -> float:
         """Requests a second that the provider is given at the moment."""
         return self._providers.used[0].throttle.pace
+
+    def outlook(self) -> Outlook:
+        """When what waits will be given to the provider, if nothing else comes."""
+        now = self._clock.seconds()
+        if self._seen is None or now - self._seen_at >= FRESH_S:
+            lane = self._providers.used[0]
+            self._seen_at = now
+            self._seen = self._pacer.outlook(lane.throttle.outlook, self.held_s(), bool(lane.waiting))
+        return self._seen
 
     def held_s(self) -> float:
         """For how many seconds the provider is surely given nothing; 0 while it takes messages."""

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 
 from smsd.api.problems import Answer, Answered
 from smsd.core.claim import Claim
 from smsd.core.message import Message
+from smsd.core.outlook import Outlook
 from smsd.core.turns import Place
 from smsd.spool import record
 from smsd.workers.link import Call
@@ -21,8 +23,6 @@ class Caller:
         self._send = send
         self._numbers = count()
         self._waiting: dict[int, Deferred[Any]] = {}
-        #: Requests a second that the provider is given, as the daemon said last.
-        self.pace = 1.0
 
     @property
     def is_idle(self) -> bool:
@@ -40,10 +40,10 @@ class Caller:
     def take(self, call: Call) -> None:
         """Take an answer."""
         match call:
-            case "kept", pace, kept:
-                self.pace = pace
+            case "kept", seen, kept:
+                outlook = _outlook(*seen)
                 for number, first, last, then in kept:
-                    self._waiting.pop(number).callback(Place(first=first, last=last, then=then))
+                    self._waiting.pop(number).callback(Place(first=first, last=last, then=then, outlook=outlook))
             case "refused", number, *answer:
                 self._waiting.pop(number).errback(Answered(_answer(*answer)))
             case "answer", number, *answer:
@@ -56,6 +56,11 @@ class Caller:
         answered = self._waiting[number] = Deferred()
         self._send((word, number, *given))
         return answered
+
+
+def _outlook(*values: Any) -> Outlook:
+    names = [field.name for field in attrs.fields(Outlook)]
+    return Outlook(**dict(zip(names, values, strict=True)))
 
 
 def _answer(code: int, body: dict[str, Any], headers: dict[str, str]) -> Answer:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import attrs
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -11,6 +12,7 @@ from twisted.python.failure import Failure
 from smsd.api.door import Door
 from smsd.api.problems import Answer
 from smsd.core.notice import Measure, Took
+from smsd.core.outlook import Outlook
 from smsd.core.turns import Place
 from smsd.pipeline.admission import Admission, Parcel
 from smsd.spool import record
@@ -25,18 +27,18 @@ class Desk:
         *,
         admission: Admission,
         door: Door,
-        pace: Callable[[], float],
+        outlook: Callable[[], Outlook],
         now: Callable[[], float],
         measure: Measure,
         note_use: Callable[[str], None],
     ) -> None:
-        """``pace`` says how many requests a second the provider is given; ``now`` is UTC epoch seconds.
+        """``outlook`` says when the provider can be given requests; ``now`` is UTC epoch seconds.
 
         ``note_use`` is told the names of the API keys that are used.
         """
         self._admission = admission
         self._door = door
-        self._pace = pace
+        self._outlook = outlook
         self._now = now
         self._measure = measure
         self._note_use = note_use
@@ -63,6 +65,7 @@ class Desk:
         for api_key in {api_key for _, api_key, _ in keeps}:
             self._note_use(api_key)
         parcels = [Parcel(api_key=api_key, messages=record.Rows(rows)) for _, api_key, rows in keeps]
+        outlook = self._outlook()
         answers = await self._admission.admit_each(parcels, self._now())
         kept: list[tuple[int, int, int, int]] = []
         for (number, *_), answer in zip(keeps, answers, strict=True):
@@ -70,7 +73,7 @@ class Desk:
                 kept.append((number, answer.first, answer.last, answer.then))
             else:
                 self._refuse(Failure(answer), [(number,)], send)
-        send(("kept", self._pace(), kept))
+        send(("kept", attrs.astuple(outlook), kept))
 
     def _refuse(self, failure: Failure, keeps: Sequence[Call], send: Callable[[Call], None]) -> None:
         facts = _facts(self._door.answer_to(failure))

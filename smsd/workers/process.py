@@ -22,6 +22,7 @@ from smsd.api.posting import Posting
 from smsd.api.problems import Answer
 from smsd.core.claim import Claimed
 from smsd.core.notice import Took
+from smsd.core.outlook import Outlook
 from smsd.pipeline.ids import Ids
 from smsd.pipeline.intake import Intake
 from smsd.workers.caller import Caller
@@ -86,11 +87,10 @@ class AcceptProcess(Protocol):
                     self._caller.take(call)
 
     def _begin(self, terms: Terms) -> None:
-        self._caller.pace = terms.pace
         self._names = {key: name for name, key in terms.keys.items()}
         intake = Intake(
             admit=self._caller.admit,
-            pace=lambda: self._caller.pace,
+            outlook=lambda: Outlook(pace=1.0),  # each answer of the daemon brings its own
             idempotency_s=0.0,  # a key takes the request to the daemon
             callback_url=lambda name: terms.callback_urls.get(name, ""),
             new_id=Ids(self._now),

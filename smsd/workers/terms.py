@@ -13,7 +13,6 @@ class Terms:
     keys: Mapping[str, bytes] = attrs.field(repr=False)  #: API keys by name, without those that have quotas
     callback_urls: Mapping[str, str]  #: by the name of the key
     allow_private: bool  #: whether callbacks may lead to private addresses
-    pace: float  #: requests a second, to begin with
 
     def written(self) -> dict[str, Any]:
         """The same in a form that a link carries."""
@@ -21,5 +20,4 @@ class Terms:
             "keys": dict(self.keys),
             "callback_urls": dict(self.callback_urls),
             "allow_private": self.allow_private,
-            "pace": self.pace,
         }

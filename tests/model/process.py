@@ -82,7 +82,7 @@ class Process:
         )
         self.intake = Intake(
             admit=admission.admit,
-            pace=pace,
+            outlook=lambda: pacer.outlook(throttle.outlook, hold.wait_s, bool(lane.waiting)),
             idempotency_s=IDEMPOTENCY_S,
             callback_url=lambda name: "",
             new_id=new_id,

@@ -1,5 +1,6 @@
 """Keeps what arrives at the provider from all nodes together at or below the agreed rate."""
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -14,7 +15,8 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
-from smsd.core.easing import Permits, eased, regained, smoothed
+from smsd.core.easing import Ease, Permits, smoothed
+from smsd.core.outlook import Outlook
 from smsd.ports import IThrottle
 from smsd.spool.postgresql.link import Link
 
@@ -86,15 +88,27 @@ class PostgresThrottle:
         self._threads = ThreadPool(1, 1, name="smsd-throttle")
         self._taken: dict[int, _Taken] = {}
         self._round_trip_s: float | None = None
-        self._share = 1.0
+        self._ease = Ease()
+        self._returned: deque[float] = deque()  # monotonic seconds; when permits that were ours are free again
         self._looked_at: float | None = None
         self._taking: set[Deferred[Any]] = set()
 
     @property
     def pace(self) -> float:
         """The requests a second that all nodes together are let through as things are."""
-        span_s = self._permits.eased_span_s(self._share)
-        return self._permits.usable(self._share) / (span_s + (self._round_trip_s or 0.0))
+        return self._permits.pace(self._share(), self._round_trip_s or 0.0)
+
+    @property
+    def outlook(self) -> Outlook:
+        """When and how fast permits can be had from now on, but for those that other nodes have."""
+        now = self._reactor.seconds()
+        while self._returned and self._returned[0] <= now:
+            self._returned.popleft()
+        # What is to be used later is among those that are still on their way back.
+        used = [each.at for each in list(self._taken.values()) if each.at <= now]
+        round_trip_s, span_s = self._round_trip_s or 0.0, self._permits.eased_span_s(self._share())
+        back = [*self._returned, *(max(now, at + round_trip_s) + span_s for at in used)]
+        return self._permits.outlook(self._ease, round_trip_s, now, min(self.permits, len(back)), back.__getitem__)
 
     def start(self) -> None:
         """Begin; the schema must be there."""
@@ -124,7 +138,7 @@ class PostgresThrottle:
         """See IThrottle."""
         taken = self._taken.pop(permit)
         self._round_trip_s = smoothed(self._round_trip_s, self._reactor.seconds() - taken.at)
-        self._return(permit, self._permits.eased_span_s(self._share) + extra_s)
+        self._return(permit, self._permits.eased_span_s(self._share()) + extra_s)
 
     def put_back(self, permit: int) -> None:
         """See IThrottle."""
@@ -133,9 +147,9 @@ class PostgresThrottle:
 
     def ease_off(self) -> None:
         """See IThrottle."""
-        self._share = eased(self._share)
+        self._ease = self._ease.more(self._reactor.seconds())
         self._looked_at = None
-        _ = self._in_thread(self._link.execute, _EASE, (self._lane, self._share)).addErrback(_unless_broken)
+        _ = self._in_thread(self._link.execute, _EASE, (self._lane, self._ease.share)).addErrback(_unless_broken)
 
     async def _take(self) -> int:
         while True:
@@ -154,7 +168,11 @@ class PostgresThrottle:
                 _ = self._in_thread(self._lose, found).addErrback(_unless_broken)
                 raise
 
+    def _share(self) -> float:
+        return self._ease.share_at(self._reactor.seconds())
+
     def _return(self, permit: int, after_s: float) -> None:
+        self._returned.append(self._reactor.seconds() + after_s)
         # If it fails the permit comes back by itself, only later.
         returned = self._in_thread(self._link.execute, _RETURN, (after_s, self._lane, permit))
         _ = returned.addErrback(_unless_broken)
@@ -169,7 +187,7 @@ class PostgresThrottle:
             self._look(asked_at)
         values = {
             "lane": self._lane,
-            "usable": self._permits.usable(self._share),
+            "usable": self._permits.usable(self._share()),
             "span_s": self._permits.span_s,
             "gone_s": self._gone_s,
         }
@@ -182,7 +200,7 @@ class PostgresThrottle:
             values = {"lane": self._lane, "permits": self.permits, "span_s": self._permits.span_s}
             self._link.execute(_BEGIN, values)
         for share, since_s in self._link.execute(_EASED, (self._lane,)).fetchall():
-            self._share = regained(share, since_s)
+            self._ease = Ease(share=share, at=now - since_s)
         self._looked_at = now
 
     def _lose(self, found: list[_Taken]) -> None:
