@@ -74,25 +74,25 @@ class SmsBody:
 
     def parse(self, body: object, now: float) -> Order:
         """Read a JSON value at ``now`` (UTC epoch seconds). Raises InvalidBody with every problem at once."""
-        is_array = isinstance(body, list)
-        elements = body if isinstance(body, list) else [body]
-        if not 1 <= len(elements) <= MAX_ELEMENTS:
+        if not isinstance(body, list):
+            return Order(submissions=(self._read(body, now, ""),), is_array=False)
+        if not 1 <= len(body) <= MAX_ELEMENTS:
             raise InvalidBody(self._not_the_form(""))
         submissions: list[Submission] = []
         problems: list[Problem] = []
         index = 0
-        while index < len(elements):
+        while index < len(body):
             alike: list[Variant] = []
             try:
-                read = self._read(elements[index], now, f"/{index}" if is_array else "")
-                alike = self._alike(elements, index)
+                read = self._read(body[index], now, f"/{index}")
+                alike = self._alike(body, index)
                 submissions.append(attrs.evolve(read, others=alike) if alike else read)
             except InvalidBody as invalid:
                 problems += invalid.problems
             index += 1 + len(alike)
         if problems:
             raise InvalidBody(*problems[:MAX_PROBLEMS])
-        return Order(submissions=tuple(submissions), is_array=is_array)
+        return Order(submissions=tuple(submissions), is_array=True)
 
     def _read(self, body: object, now: float, place: str) -> Submission:
         if not isinstance(body, dict):
