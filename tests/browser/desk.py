@@ -52,6 +52,12 @@ class Desk:
         id: str = answer.json()["id"]
         return id
 
+    def break_key(self) -> None:
+        """Have the sandbox refuse the provider's key from now on."""
+        port = self.server.environment["SMSD_SANDBOX"].split(":")[1]
+        answer = requests.post(f"http://127.0.0.1:{port}/sandbox/key", json={"valid": False}, timeout=60)
+        assert answer.status_code == 200, answer.text
+
     def make_key(self, *roles: str) -> str:
         """A key with ``roles``."""
         body = {"name": "-".join(roles), "roles": roles}

@@ -73,6 +73,26 @@ def test_every_page_is_readable_and_fits(desk: Any, look: str) -> None:
         assert wide <= LOOKS[look]["viewport"]["width"], f"{name} is {wide} wide"
 
 
+@pytest.mark.parametrize("look", list(LOOKS))
+def test_why_nothing_is_sent_until_when_and_what_to_do_is_seen_at_once(desk: Any, look: str) -> None:
+    at = desk({"rate": "20"}, **LOOKS[look])
+    at.break_key()
+    for _ in range(3):
+        at.post()
+    at.sign_in()
+    page = at.live()
+    said = page.locator("#sentence")
+    expect(said.get_by_role("heading")).to_have_text("Held: nothing is sent; 3 wait.")
+    for word in ("Why", "401", "Until", "tried again", "What to do", "Look at the key"):
+        expect(said).to_contain_text(word)
+    box = said.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= LOOKS[look]["viewport"]["height"]  # without scrolling
+    page.screenshot(path=PICTURES / f"{look}-held-front.png", full_page=True)
+    assert faults(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= LOOKS[look]["viewport"]["width"]
+
+
 @pytest.mark.parametrize("width", [320, 360, 390])
 def test_the_pages_stand_side_by_side_on_a_phone(desk: Any, width: int) -> None:
     at = desk({"rate": "0.001"}, viewport={"width": width, "height": 700})
