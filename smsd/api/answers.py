@@ -26,7 +26,7 @@ _ERRORS: Final[tuple[tuple[Exception, str], ...]] = (
     (UnknownMessage(id=ID), "There is no such thing"),
     (NotAllowed(state="sent", wanted="canceled"), "It is too late for that, or too early (state says why), or taken"),
     (BodyTooLarge(BODY_LIMIT), "The body is too long, or a line of it"),
-    (NotJson(), "The body is not sent as application/json; to POST /sms, nor as application/x-ndjson"),
+    (NotJson(), "The body is not sent as application/json; to POST /sms application/x-ndjson will do too"),
     (KeyReused(), "The Idempotency-Key was used already, with another body"),
     (
         SpoolFull(waiting=100, asked=1, limit=100, messages=100, in_line=100),

@@ -123,11 +123,11 @@ def _meaning(described: Json, schema: Json) -> str:
     schema = _resolved(described, schema)
     if "anyOf" in schema:
         return " or ".join(_meaning(described, each) for each in schema["anyOf"])
-    kind = schema.get("type", "")
-    values = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
+    kind, about = schema.get("type", ""), schema.get("description", "")
+    values = ", ".join(map(str, schema.get("enum") or ([schema["const"]] if "const" in schema else [])))
     words = [
-        schema.get("description", ""),
-        ", ".join(map(str, values)),
+        about,
+        values if values not in about else "",
         " or ".join(kind) if isinstance(kind, list) else kind,
     ]
     return "; ".join(word for word in words if word)

@@ -97,4 +97,5 @@ def test_the_page_shows_every_operation_and_asks_nobody_else() -> None:
         assert f"{method.upper()} {path}" in page
         assert operation["summary"].replace("'", "&#39;") in page or operation["summary"] in page
     assert not re.search(r"<script|src=|https?://(?!localhost)", page)
+    assert "Must be one of high, normal, low<" in page
     assert json.loads(manual.document) == DOCUMENT
