@@ -231,8 +231,14 @@ class IThrottle(Interface):
     pace: float = Attribute("Requests a second that it lets through as things are, never more than was agreed.")
     outlook: Outlook = Attribute("When it lets through how many from now on, as far as this process can tell.")
 
-    async def take() -> int:
-        """Wait for a permit to send one request; the answer names it."""
+    async def take(ahead_s: float = 0.0) -> int:
+        """Wait for a permit to send one request; the answer names it.
+
+        It may be had up to ``ahead_s`` seconds before a request may go out under it, see ``since``.
+        """
+
+    def since(permit: int) -> float:
+        """From when on, in monotonic seconds, a request may go out under ``permit``."""
 
     def until(permit: int) -> float:
         """When, in monotonic seconds, ``permit`` is too old for a request to go out under it."""

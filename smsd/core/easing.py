@@ -16,6 +16,8 @@ REGAIN_S: Final = 10.0
 REGAINED: Final = 1 / 10
 #: The weight of the latest round trip among all.
 LATEST: Final = 1 / 4
+#: How much shorter a step is reckoned with after each one that took less.
+FADED: Final = 1 / 32
 
 
 @attrs.frozen(kw_only=True)
@@ -111,3 +113,11 @@ def smoothed(known_s: float | None, latest_s: float) -> float:
     """The round trip to reckon with after one of ``latest_s`` seconds, when it was ``known_s`` before."""
     known_s = latest_s if known_s is None else known_s
     return known_s + LATEST * (latest_s - known_s)
+
+
+def foreseen(known_s: float, latest_s: float) -> float:
+    """The longest that a step takes, after one that took ``latest_s`` seconds, when it was ``known_s`` before.
+
+    It fades with each that took less.
+    """
+    return max(latest_s, known_s * (1.0 - FADED))

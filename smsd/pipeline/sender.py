@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from smsd.core.bundle import bundle_name
 from smsd.core.doubt import doubt, is_fresh, reconsider
+from smsd.core.easing import foreseen
 from smsd.core.errors import LeaseLost, SpoolUnavailable
 from smsd.core.lifecycle import State
 from smsd.core.message import Message, What
@@ -25,6 +26,9 @@ from smsd.ports import IOutbox, IReporter, Lease
 
 #: Seconds between two tries to write down an outcome.
 REWRITE_S: Final = 1.0
+#: Seconds that an attempt may be written down ahead of its request. What is written down when the process dies is
+#: asked for, so it should not be long.
+AHEAD_S: Final = 1.0
 
 
 class Sender:
@@ -63,6 +67,7 @@ class Sender:
         self._stopping = False
         self._drained: Deferred[None] | None = None
         self._taking: Deferred[int] | None = None
+        self._writing_s = 0.0  # to write an attempt down, of late
 
     def takes_another(self) -> bool:
         """Whether its lane takes another message now."""
@@ -96,6 +101,7 @@ class Sender:
         if permit is None:
             return
         begun: list[Lease] = []
+        had_at = self._clock.seconds()
         try:
             begun = await self._begin(leases)
         finally:
@@ -103,6 +109,8 @@ class Sender:
                 self._lane.throttle.put_back(permit)
         if not begun:
             return
+        self._writing_s = foreseen(self._writing_s, self._clock.seconds() - had_at)
+        await self._may_go(permit)
         for each in begun:
             self._reporter.report(of(each.message))
         begun_at = self._clock.seconds()
@@ -121,7 +129,8 @@ class Sender:
     async def _permit(self, leases: Sequence[Lease]) -> int | None:
         self._lane.waiting += 1
         asked_at = self._clock.seconds()
-        self._taking = Deferred.fromCoroutine(self._lane.throttle.take())
+        # Until the attempt is written down the permit will be free: where that takes long it would else cost rate.
+        self._taking = Deferred.fromCoroutine(self._lane.throttle.take(min(AHEAD_S, self._writing_s)))
         try:
             permit = await self._taking
             self._measure(Took.THROTTLE, self._clock.seconds() - asked_at)
@@ -132,6 +141,10 @@ class Sender:
         finally:
             self._taking = None
             self._lane.waiting -= 1
+
+    async def _may_go(self, permit: int) -> None:
+        while (wait_s := self._lane.throttle.since(permit) - self._clock.seconds()) > 0.0:
+            await deferLater(self._clock, wait_s)
 
     def _turn_back(self) -> None:
         """Have whoever waits for a permit get in line again if the lane has closed meanwhile."""

@@ -1,8 +1,7 @@
 """Keeps what arrives at the provider at or below the agreed rate."""
 
 import math
-from collections import deque
-from itertools import islice
+from heapq import heappop, heappush, nsmallest
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -28,10 +27,11 @@ class PermitThrottle:
         self.permits = self._pace.number
         self.span_s = self._pace.span_s
         self._clock = clock
-        self._free: deque[int] = deque(range(self.permits))
-        self._waiting: deque[Deferred[int]] = deque()
-        self._returning: dict[int, IDelayedCall] = {}
-        self._taken_at: dict[int, float] = {}
+        #: Those that nobody has, as a heap: when each is free (monotonic seconds), and its number.
+        self._idle = [(-math.inf, permit) for permit in range(self.permits)]
+        self._since: dict[int, float] = {}  # of those that somebody has
+        self._waiting: dict[Deferred[int], float] = {}  # how far ahead each takes one, in the order they came
+        self._look: IDelayedCall | None = None
         self._round_trip_s: float | None = None
         self._ease = Ease()
 
@@ -43,20 +43,26 @@ class PermitThrottle:
     @property
     def outlook(self) -> Outlook:
         """When and how fast permits can be had from now on."""
-        out = self.permits - len(self._free)
-        return self._pace.outlook(self._ease, self._round_trip_s or 0.0, self._clock.seconds(), out, self._back_at)
+        now, round_trip_s, span_s = self._clock.seconds(), self._round_trip_s or 0.0, self._eased_span_s()
+        used = (max(now, since + round_trip_s) + span_s for since in self._since.values())
+        back = sorted([*used, *(free_at for free_at, _ in self._idle if free_at > now)])
+        return self._pace.outlook(self._ease, round_trip_s, now, len(back), back.__getitem__)
 
     def start(self) -> None:
         """Begin with every permit on its way back: an earlier process may have sent until just now."""
-        while self._free:
-            self.give_back(self._free.popleft())
+        free_at = self._clock.seconds() + self._eased_span_s()
+        self._idle = [(free_at, permit) for _, permit in self._idle]
 
-    async def take(self) -> int:
+    async def take(self, ahead_s: float = 0.0) -> int:
         """See IThrottle."""
         waiter: Deferred[int] = Deferred(self._forget)
-        self._waiting.append(waiter)
+        self._waiting[waiter] = ahead_s
         self._hand_out()
         return await waiter
+
+    def since(self, permit: int) -> float:
+        """See IThrottle."""
+        return self._since[permit]
 
     def until(self, permit: int) -> float:
         """Without end: nobody but this process has its permits."""
@@ -64,44 +70,53 @@ class PermitThrottle:
 
     def give_back(self, permit: int, extra_s: float = 0.0) -> None:
         """See IThrottle."""
-        taken_at = self._taken_at.pop(permit, None)
-        if taken_at is not None:
-            self._round_trip_s = smoothed(self._round_trip_s, self._clock.seconds() - taken_at)
-        self._returning[permit] = self._clock.callLater(self._eased_span_s() + extra_s, self.put_back, permit)
+        now = self._clock.seconds()
+        self._round_trip_s = smoothed(self._round_trip_s, max(0.0, now - self._since.pop(permit)))
+        self._return(permit, now + self._eased_span_s() + extra_s)
 
     def put_back(self, permit: int) -> None:
         """See IThrottle."""
-        self._returning.pop(permit, None)
-        self._taken_at.pop(permit, None)
-        self._free.append(permit)
-        self._hand_out()
+        self._return(permit, self._since.pop(permit))
 
     def ease_off(self) -> None:
         """See IThrottle."""
         self._ease = self._ease.more(self._clock.seconds())
 
     def close(self) -> None:
-        """Let go of every timer and turn away who still waits."""
-        for timer in self._returning.values():
-            timer.cancel()
-        self._returning.clear()
+        """Let go of the timer and turn away who still waits."""
         for waiter in list(self._waiting):  # cancelling removes from what is being walked
             waiter.cancel()
+        self._look_in(None)
+
+    def _return(self, permit: int, free_at: float) -> None:
+        heappush(self._idle, (free_at, permit))
+        self._hand_out()
 
     def _hand_out(self) -> None:
-        # Who is left waiting is served at the latest when the next permit is back; there is always one out then.
-        while self._waiting and self._free and self.permits - len(self._free) < self._usable():
-            permit = self._free.popleft()
-            self._taken_at[permit] = self._clock.seconds()
-            self._waiting.popleft().callback(permit)
+        while self._waiting and self._free_at() - next(iter(self._waiting.values())) <= self._clock.seconds():
+            since = max(self._free_at(), self._clock.seconds())
+            _, permit = heappop(self._idle)
+            self._since[permit] = since
+            waiter = next(iter(self._waiting))
+            del self._waiting[waiter]
+            waiter.callback(permit)
+        # Who is left waits for the next one to be free, or to be returned: then we are back here.
+        free_at = self._free_at() if self._waiting else math.inf
+        wait_s = free_at - next(iter(self._waiting.values()), 0.0) - self._clock.seconds()
+        self._look_in(None if math.isinf(free_at) else wait_s)
 
-    def _back_at(self, number: int) -> float:
-        # Whether on its way back or in use, they are kept in the order in which they will be back.
-        if number < len(self._returning):
-            return next(islice(self._returning.values(), number, None)).getTime()
-        taken_at = next(islice(self._taken_at.values(), number - len(self._returning), None))
-        answered_at = max(self._clock.seconds(), taken_at + (self._round_trip_s or 0.0))
-        return answered_at + self._eased_span_s()
+    def _free_at(self) -> float:
+        """When a request may go out under the next permit; infinite if none is idle that may be used."""
+        # As many must be free as may not be used, and one more.
+        spare = self.permits - self._usable()
+        if len(self._idle) <= spare:
+            return math.inf
+        return nsmallest(spare + 1, self._idle)[-1][0] if spare else self._idle[0][0]
+
+    def _look_in(self, wait_s: float | None) -> None:
+        if self._look is not None and self._look.active():
+            self._look.cancel()
+        self._look = None if wait_s is None else self._clock.callLater(max(0.0, wait_s), self._hand_out)
 
     def _share(self) -> float:
         return self._ease.share_at(self._clock.seconds())
@@ -113,4 +128,4 @@ class PermitThrottle:
         return self._pace.eased_span_s(self._share())
 
     def _forget(self, waiter: "Deferred[int]") -> None:
-        self._waiting.remove(waiter)
+        del self._waiting[waiter]

@@ -112,6 +112,16 @@ async def test_a_permit_is_too_old_before_anybody_else_can_have_it(throttles, da
 
 
 @ensureDeferred
+async def test_a_permit_may_be_had_ahead_of_the_time_from_which_it_is_good(throttles):
+    throttle = throttles(1)
+    permit = await throttle.take()
+    throttle.give_back(permit)
+    given_at = time.monotonic()
+    ahead = await throttle.take(0.5)
+    assert time.monotonic() < given_at + 0.9 < throttle.since(ahead)
+
+
+@ensureDeferred
 async def test_who_is_turned_away_leaves_the_permit_to_the_others(throttles):
     one, other = throttles(1), throttles(1)
     one.put_back(await one.take())  # it is connected, and will be the first to ask

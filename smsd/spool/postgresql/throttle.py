@@ -121,14 +121,18 @@ class PostgresThrottle:
         self._threads.stop()
         self._link.close()
 
-    async def take(self) -> int:
+    async def take(self, ahead_s: float = 0.0) -> int:
         """See IThrottle. While the server cannot be reached nobody gets a permit."""
-        waiter = Deferred.fromCoroutine(self._take())
+        waiter = Deferred.fromCoroutine(self._take(ahead_s))
         self._taking.add(waiter)
         try:
             return await waiter
         finally:
             self._taking.discard(waiter)
+
+    def since(self, permit: int) -> float:
+        """See IThrottle."""
+        return self._taken[permit].at
 
     def until(self, permit: int) -> float:
         """See IThrottle."""
@@ -151,14 +155,14 @@ class PostgresThrottle:
         self._looked_at = None
         _ = self._in_thread(self._link.execute, _EASE, (self._lane, self._ease.share)).addErrback(_unless_broken)
 
-    async def _take(self) -> int:
+    async def _take(self, ahead_s: float) -> int:
         while True:
             found: list[_Taken] = []
             try:
                 await self._in_thread(self._find, found)
                 if found:
                     self._taken[found[0].token] = found[0]
-                    await deferLater(self._reactor, max(0.0, found[0].at - self._reactor.seconds()))
+                    await deferLater(self._reactor, max(0.0, found[0].at - ahead_s - self._reactor.seconds()))
                     return found[0].token
                 await deferLater(self._reactor, POLL_S)
             except psycopg.Error:

@@ -113,6 +113,24 @@ def test_the_pace_it_tells_is_the_pace_it_keeps(rate: float, round_trip_s: float
         assert abs(busy.taken_in(7.9) - 7.9 * told) <= busy.throttle.permits / 2 + 1
 
 
+def test_a_permit_may_be_had_ahead_of_the_time_from_which_a_request_may_go_out_under_it() -> None:
+    throttle = PermitThrottle(rate=1.0, clock=(clock := Clock()))
+    permits: list[int] = []
+    Deferred.fromCoroutine(throttle.take(0.3)).addCallback(permits.append)
+    assert throttle.since(permits[0]) == 0.0
+    throttle.give_back(permits[0])
+    Deferred.fromCoroutine(throttle.take(0.3)).addCallback(permits.append)
+    clock.advance(0.69)
+    assert len(permits) == 1
+    clock.advance(0.02)
+    assert throttle.since(permits[1]) == 1.0
+    throttle.put_back(permits[1])
+    Deferred.fromCoroutine(throttle.take()).addCallback(permits.append)
+    assert len(permits) == 2  # what was put back is free no sooner
+    clock.advance(0.3)
+    assert len(permits) == 3
+
+
 def test_a_permit_that_was_put_back_unused_tells_nothing_of_the_round_trip() -> None:
     throttle = PermitThrottle(rate=1.0, clock=(clock := Clock()))
     permits: list[int] = []

@@ -36,6 +36,28 @@ def test_the_rate_is_used_as_far_as_the_guarantee_allows(rate: float, round_trip
     assert len(world.gateway.arrivals) >= 0.95 * ideal
 
 
+@settings(deadline=None, max_examples=60)
+@given(rate=st.sampled_from([0.5, 1.0, 2.5, 5.0]), exchanges=EXCHANGES, writes_s=st.lists(DELAYS, min_size=1))
+def test_nor_does_it_while_attempts_are_written_down_ahead_of_their_permits(
+    rate: float, exchanges: list[Exchange], writes_s: list[float]
+) -> None:
+    world = World(rate=rate, exchanges=exchanges, writes_s=writes_s)
+    world.post(100)
+    world.start()
+    world.pass_time(15.0, step_s=0.01)
+    assert len(world.arrival_times()) >= 2
+    assert most_within(world.arrival_times(), max(1.0, 1.0 / rate)) <= max(1, int(rate))
+
+
+@pytest.mark.parametrize("writes_s", [[0.2], [0.4], [0.1, 0.2, 0.3, 0.4, 0.5, 0.4, 0.3, 0.2]])
+def test_a_spool_that_takes_long_to_write_costs_no_rate(writes_s: list[float]) -> None:
+    world = World(rate=20.0, exchanges=[Exchange(0.005, 0.005)], writes_s=writes_s)
+    world.post(1000)
+    world.start()
+    world.pass_time(30.0, step_s=0.005)
+    assert len(world.gateway.arrivals) >= 0.95 * 30.0 * 20.0 / 1.01
+
+
 def test_a_message_that_comes_between_two_ticks_waits_for_the_next() -> None:
     world = World(rate=1.0, exchanges=[Exchange(0.0, 0.0)])
     world.start()

@@ -27,7 +27,7 @@ from smsd.pipeline.recovery import Recovery
 from smsd.pipeline.sender import Sender
 from smsd.pipeline.throttle import PermitThrottle
 from smsd.pipeline.window import Window
-from smsd.ports import IBundler, IGateway, IReporter
+from smsd.ports import IBundler, IGateway, IReporter, Lease
 from smsd.spool.memory import MemorySpool
 from tests.messages import ROOM, message
 
@@ -100,6 +100,19 @@ class TimedGateway:
         return next(self.tellings)
 
 
+class SlowSpool(MemorySpool):
+    """A spool to which each write takes so long."""
+
+    def __init__(self, clock: Clock, writes_s: Iterable[float]) -> None:
+        super().__init__(limit=1_000_000)
+        self._clock = clock
+        self._writes_s = cycle(writes_s)
+
+    async def store(self, lease: Lease, after: Message) -> Lease:
+        await deferLater(self._clock, next(self._writes_s))
+        return await super().store(lease, after)
+
+
 class World:
     """The sending half of the daemon over the memory engine."""
 
@@ -110,12 +123,17 @@ class World:
         exchanges: Iterable[Exchange],
         attempts: int = 0,
         spool: MemorySpool | None = None,
+        writes_s: Iterable[float] = (),
         bundles: bool = False,
         coalesces: bool = False,
     ) -> None:
-        """The provider takes several in one request if it ``bundles``; all that wait go so if it ``coalesces``."""
+        """The provider takes several in one request if it ``bundles``; all that wait go so if it ``coalesces``.
+
+        Writing a message down takes the next of ``writes_s``; if there are none, no time.
+        """
         self.clock = clock = Clock()
-        self.spool = spool or MemorySpool(limit=1_000_000)
+        slow = SlowSpool(clock, writes_s) if writes_s else None
+        self.spool = spool or slow or MemorySpool(limit=1_000_000)
         self.spool.open()
         self.notebook = Notebook()
         self.gateway = TimedGateway(clock, exchanges)
