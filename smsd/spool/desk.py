@@ -1,7 +1,7 @@
 """Does the writer's work: puts jobs into transactions."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import groupby
 from typing import Any, ClassVar
@@ -57,8 +57,8 @@ class Desk(ABC):
         """End those of ``leases`` that are held still."""
 
     @abstractmethod
-    def _moved(self, jobs: Sequence[Store]) -> set[str]:
-        """Write down what ``jobs`` make of their messages; the answer is the ids of those whose lease held."""
+    def _moved(self, jobs: Sequence[Store]) -> Mapping[str, int]:
+        """Write down what ``jobs`` make of their messages; the answer is the places of those whose lease held."""
 
     def _unmoved(self, job: Store) -> Lease | LeaseLost:
         """The answer to ``job``, whose lease did not hold."""
@@ -135,9 +135,9 @@ class Desk(ABC):
                 return len(gone)
             case Move():
                 moved = job.move()
-                for (priority, api_key), number in moved.items():
-                    draft.line(priority, api_key, number)
-                return abs(moved.total())
+                for each in moved:
+                    draft.line(*each)
+                return len(moved)
             case Simply():
                 return job.write()
             case _:
@@ -150,7 +150,10 @@ class Desk(ABC):
         answers = [
             [self._keep(parcel, job.limit, draft, rows, taken, crowds) for parcel in job.parcels] for job in jobs
         ]
+        first = self._table.next_place()
         self._table.insert(rows)
+        if first is not None:
+            draft.place_rows(rows, first)
         return answers
 
     def _keep(
@@ -196,8 +199,8 @@ class Desk(ABC):
                 answers.append(self._unmoved(job))
                 continue
             # What was leased as queued is in line: only from there it is leased, and it is not held meanwhile.
-            draft.add(was, -1, is_in_line=True)
-            draft.add(job.after)
+            draft.add(was, -1, seq=moved[was.id], is_in_line=True)
+            draft.add(job.after, seq=moved[was.id])
             answers.append(self._kept(job))
         steps = [(job.lease.message, job.after) for job in jobs if job.lease.message.id in moved]
         self._owe(steps)
@@ -214,10 +217,10 @@ class Desk(ABC):
         return after
 
     def _replace(self, steps: Sequence[tuple[Message, Message]], draft: Draft, is_in_line: bool | None = None) -> None:
-        self._table.update([change(was, after) for was, after in steps])
+        moved = self._table.update([change(was, after) for was, after in steps])
         for was, after in steps:
-            draft.add(was, -1, is_in_line=is_in_line)
-            draft.add(after)
+            draft.add(was, -1, seq=moved.get(was.id), is_in_line=is_in_line)
+            draft.add(after, seq=moved.get(was.id))
         self._owe(steps)
 
     def _owe(self, steps: Sequence[tuple[Message, Message]]) -> None:
@@ -225,8 +228,8 @@ class Desk(ABC):
 
     def _take(self, job: Take) -> None:
         with self._transaction() as draft:
-            for (priority, api_key), number in self._table.wake(job.now).items():
-                draft.line(priority, api_key, number)
+            for each in self._table.wake(job.now):
+                draft.line(*each)
             leases = self._grant(self._due(job, draft))
         job.taken.extend(leases)
         self.leases.add(leases)

@@ -1,6 +1,5 @@
 """What the writer can be asked to do."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -8,8 +7,9 @@ import attrs
 
 from smsd.core.claim import Claim
 from smsd.core.lifecycle import State
-from smsd.core.message import Message, Priority
+from smsd.core.message import Message
 from smsd.core.quota import Quota
+from smsd.core.turns import Line
 from smsd.ports import Lease
 from smsd.spool.record import Row
 from smsd.spool.writer import Job
@@ -18,6 +18,9 @@ T = TypeVar("T")
 
 #: An id, the state it is to be in, and the values of LIFE and ``ready`` that it gets.
 Change = tuple[Any, ...]
+
+#: A line, 1 for what came into it or -1 for what left it, and its place.
+Moved = tuple[Line, int, int]
 
 
 @attrs.frozen(kw_only=True)
@@ -87,7 +90,7 @@ class Recover(Job[int]):
 class Move(Job[int]):
     """Put messages out of their lines, or into them."""
 
-    move: Callable[[], Counter[tuple[Priority, str]]]  #: how many came into which line; negative: left it
+    move: Callable[[], Sequence[Moved]]
 
 
 @attrs.frozen(kw_only=True, eq=False)

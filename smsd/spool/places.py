@@ -1,12 +1,13 @@
 """Counts how many go before a message, without counting a long line from its front."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from smsd.core.message import Priority
 from smsd.core.turns import TOGETHER_S, Line
 from smsd.spool.dialect import Connection
+from smsd.spool.tally import STRETCH_BITS
 
 #: What is in the line of a priority and an API key.
 IN_LINE: Final = "ready = 1 AND state = 'queued' AND priority = ? AND api_key = ?"
@@ -19,6 +20,8 @@ _FIRST: Final = f"SELECT seq FROM message WHERE {IN_LINE} ORDER BY seq LIMIT 1"
 _LAST: Final = f"SELECT seq FROM message WHERE {IN_LINE} ORDER BY seq DESC LIMIT 1"
 _NEAR: Final = f"SELECT count(*) FROM (SELECT 1 FROM message WHERE {IN_LINE} AND seq < ? LIMIT {NEAR}) AS those"
 _BEFORE: Final = f"SELECT count(*) FROM message WHERE {IN_LINE} AND seq < ?"
+#: How many of a line have a place from one up to another.
+WITHIN: Final = f"SELECT count(*) FROM message WHERE {IN_LINE} AND seq >= ? AND seq < ?"
 _BEHIND: Final = f"SELECT count(*) FROM message WHERE {IN_LINE} AND seq > ?"
 
 _CROWD: Final = """
@@ -43,6 +46,13 @@ def before(connection: Connection, line: Sequence[Any], seq: int, total: int) ->
     if seq - one(_FIRST) > one(_LAST) - seq:
         return max(NEAR, total - 1 - one(_BEHIND, seq))
     return one(_BEFORE, seq)
+
+
+def before_in(connection: Connection, line: Sequence[Any], seq: int, stretches: Mapping[int, int]) -> int:
+    """The same, exact at any length: how many are in which stretch of places is known, but for the one of ``seq``."""
+    own = seq >> STRETCH_BITS
+    row = connection.execute(WITHIN, (*line, own << STRETCH_BITS, seq)).fetchone()
+    return int(row[0]) + sum([count for stretch, count in stretches.items() if stretch < own])
 
 
 def crowd(connection: Connection, at: float, seq: int | None = None) -> tuple[Counter[Line], Counter[Line]]:

@@ -1,7 +1,7 @@
 """Does the writer's work on an SQLite file, whose leases and counts are in memory."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 
@@ -48,5 +48,5 @@ class SqliteDesk(Desk):
         for lease in leases:
             self.leases.end(lease)
 
-    def _moved(self, jobs: Sequence[Store]) -> set[str]:
+    def _moved(self, jobs: Sequence[Store]) -> Mapping[str, int]:
         return self._own.store([job.change for job in jobs if self.leases.holds(job.lease)])

@@ -1,7 +1,7 @@
 """Reads and writes messages in an SQLite table, many rows in a statement."""
 
 import sqlite3
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import chain, islice
 from typing import Any, Final
@@ -11,9 +11,9 @@ from smsd.core.message import Message, Priority
 from smsd.spool import record, schema
 from smsd.spool.dialect import Dialect
 from smsd.spool.jobs import Change
-from smsd.spool.places import IN_LINE
+from smsd.spool.places import IN_LINE, WITHIN
 from smsd.spool.table import ID, SELECT, Table
-from smsd.spool.tally import Tally
+from smsd.spool.tally import STRETCH_BITS, Tally
 
 #: Rows in a statement. One for many rows gives the GIL away once, not row by row; few sizes keep it prepared.
 SIZES: Final = (256, 32, 4, 1)
@@ -27,11 +27,12 @@ _UPDATE: Final = f"""
     WITH given (id, was, {", ".join(_CHANGING)}) AS (VALUES {{rows}})
     UPDATE message SET {", ".join(f"{each} = given.{each}" for each in _CHANGING)}
     FROM given WHERE message.id = given.id AND message.state = given.was {{unless}}
-    RETURNING message.id"""
+    RETURNING message.id, message.seq"""
 _AMEND: Final = _UPDATE.replace("{unless}", "")
 #: Who has leased it cannot know that it was held since.
 _STORE: Final = _UPDATE.replace("{unless}", "AND message.is_held = 0")
 _LINE: Final = f"{SELECT} WHERE {IN_LINE} ORDER BY seq"
+_NEXT: Final = f"SELECT seq FROM message WHERE {IN_LINE} AND seq >= ? ORDER BY seq LIMIT 1"
 _IN_DOUBT: Final = f"{SELECT} WHERE ready = 1 AND state = 'uncertain' ORDER BY priority, seq"
 _TO_ATTEND: Final = f"{SELECT} WHERE state = ? AND attend_at <= ? ORDER BY attend_at"
 _SENDING: Final = f"{SELECT} WHERE state = 'sending'"
@@ -69,18 +70,23 @@ class SqliteTable(Table):
             self._connection.execute(sql, [*same, *values])
         self._insert_recipients(rows)
 
-    def update(self, changes: Sequence[Change]) -> set[str]:
-        """Make ``changes``, each of another id; the answer is the ids that were in the state they had to be in."""
+    def next_place(self) -> int:
+        """The place of the next message that is inserted."""
+        (last,) = self._file.execute("SELECT max(seq) FROM message").fetchone()
+        return (last or 0) + 1
+
+    def update(self, changes: Sequence[Change]) -> Mapping[str, int]:
+        """Make ``changes``, each of another id; the answer is the places of those in the state they had to be in."""
         return self._moved(_AMEND, changes)
 
-    def store(self, changes: Sequence[Change]) -> set[str]:
+    def store(self, changes: Sequence[Change]) -> Mapping[str, int]:
         """The same of what is leased: what is held since stays as it is."""
         return self._moved(_STORE, changes)
 
-    def _moved(self, template: str, changes: Sequence[Change]) -> set[str]:
-        moved: set[str] = set()
+    def _moved(self, template: str, changes: Sequence[Change]) -> Mapping[str, int]:
+        moved: dict[str, int] = {}
         for sql, values in _statements(template, changes):
-            moved.update(id for (id,) in self._connection.execute(sql, values).fetchall())
+            moved.update(self._connection.execute(sql, values).fetchall())
         return moved
 
     def line(self, priority: Priority, api_key: str, *, limit: int, without: Container[str]) -> Iterator[Message]:
@@ -106,17 +112,28 @@ class SqliteTable(Table):
     def count(self) -> Tally:
         """Every message counted: reads the whole table, about a second a million."""
         depth = self._connection.execute("SELECT state, priority, count(*) FROM message GROUP BY 1, 2")
-        in_line = self._connection.execute(
-            "SELECT priority, api_key, count(*) FROM message WHERE ready = 1 AND state = 'queued' GROUP BY 1, 2"
-        )
+        lines = self._connection.execute(
+            "SELECT DISTINCT priority, api_key FROM message WHERE ready = 1 AND state = 'queued'"
+        ).fetchall()
+        stretches = {(Priority(priority), key): self._stretches(priority, key) for priority, key in lines}
         recipients = self._connection.execute(
             "SELECT ifnull(sum(json_array_length(recipients)), 0) FROM message WHERE state = 'queued'"
         )
         return Tally(
             depth={(State(state), Priority(priority)): count for state, priority, count in depth},
-            in_line={(Priority(priority), api_key): count for priority, api_key, count in in_line},
+            in_line={line: sum(counts.values()) for line, counts in stretches.items()},
             recipients=recipients.fetchone()[0],
+            stretches=stretches,
         )
+
+    def _stretches(self, *line: Any) -> dict[int, int]:
+        counts: dict[int, int] = {}
+        seq = 0
+        while (row := self._file.execute(_NEXT, (*line, seq)).fetchone()) is not None:
+            stretch = row[0] >> STRETCH_BITS
+            seq = (stretch + 1) << STRETCH_BITS
+            counts[stretch] = self._file.execute(WITHIN, (*line, row[0], seq)).fetchone()[0]
+        return counts
 
 
 def _statements(template: str, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, list[Any]]]:

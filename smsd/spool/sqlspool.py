@@ -151,14 +151,14 @@ class SqlSpool(ABC):
     async def ahead(self, id: str) -> int | None:
         """How many go before message ``id`` if nothing else comes. Raises UnknownMessage and SpoolUnavailable."""
         message = await self.find(id)
-        in_line = (await self._tally()).in_line
-        before = await self._read(self._reading.before, message, in_line.get(message.line, 0))
+        tally = await self._tally()
+        before = await self._read(self._reading.before, message, tally)
         if before is None:
             return await self._read(self._reading.then, message)
         taken = self._leases.next()
         if self._leases.is_next(id):
             return ahead(taken, message.line, before)
-        return ahead(in_line, message.line, before, taken)
+        return ahead(tally.in_line, message.line, before, taken)
 
     async def forget(self, before: float, limit: int) -> int:
         """Remove text and numbers of up to ``limit`` finished messages; see ILedger."""

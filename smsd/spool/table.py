@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -15,9 +15,10 @@ from smsd.core.quota import Quota, Usage
 from smsd.core.turns import ahead
 from smsd.spool import record
 from smsd.spool.dialect import Connection, Dialect
-from smsd.spool.jobs import Change
-from smsd.spool.places import IN_LINE, before, crowd
+from smsd.spool.jobs import Change, Moved
+from smsd.spool.places import IN_LINE, before, before_in, crowd
 from smsd.spool.search import search_sql
+from smsd.spool.tally import Tally
 
 #: Messages in a statement that writes their recipients down; few sizes keep it prepared.
 TO_MANY: Final = 256
@@ -34,7 +35,7 @@ _CHOSEN: Final = "WITH chosen AS MATERIALIZED (SELECT {key} FROM {rows} LIMIT :l
 _NOW_DUE: Final = "message WHERE ready = 0 AND priority = :line AND not_before <= :at ORDER BY not_before"
 _WAKE: Final = f"""
     {_CHOSEN.format(key="seq", rows=_NOW_DUE)}
-    UPDATE message SET ready = 1 WHERE ready = 0 AND seq IN (SELECT seq FROM chosen) RETURNING state, api_key"""
+    UPDATE message SET ready = 1 WHERE ready = 0 AND seq IN (SELECT seq FROM chosen) RETURNING state, api_key, seq"""
 _LATER: Final = """
     SELECT not_before FROM message WHERE ready = 0 AND priority = ? AND state = 'queued' ORDER BY not_before LIMIT ?"""
 #: Since when a message is in line: it was due already as it came into its state, or became due later.
@@ -42,11 +43,11 @@ _IN_LINE_SINCE: Final = "message WHERE ready = 1 AND state = 'queued' AND change
 _HOLD: Final = f"""
     {_CHOSEN.format(key="seq", rows=_IN_LINE_SINCE)}
     UPDATE message SET is_held = 1, ready = NULL{{unlease}}
-    WHERE ready = 1 AND state = 'queued' AND seq IN (SELECT seq FROM chosen) RETURNING priority, api_key"""
+    WHERE ready = 1 AND state = 'queued' AND seq IN (SELECT seq FROM chosen) RETURNING priority, api_key, seq"""
 _UNHOLD: Final = f"""
     {_CHOSEN.format(key="seq", rows="message WHERE is_held = 1 AND accepted_at >= :at ORDER BY seq")}
     UPDATE message SET is_held = 0, ready = 1, changed_at = :now WHERE is_held = 1 AND seq IN (SELECT seq FROM chosen)
-    RETURNING priority, api_key"""
+    RETURNING priority, api_key, seq"""
 _TO_MANY: Final = """
     INSERT INTO recipient SELECT each.value, message.seq FROM message, {each_recipient}
     WHERE message.id IN ({ids})"""
@@ -95,8 +96,15 @@ class Table(ABC):
         """Add ``rows``, in their order."""
 
     @abstractmethod
-    def update(self, changes: Sequence[Change]) -> set[str]:
-        """Make ``changes``, each of another id; the answer is the ids that were in the state they had to be in."""
+    def next_place(self) -> int | None:
+        """The place of the next message that is inserted; None if nobody can know."""
+
+    @abstractmethod
+    def update(self, changes: Sequence[Change]) -> Mapping[str, int]:
+        """Make ``changes``, each of another id; the answer is the places, by id, of those in the state they had to be.
+
+        A place is the order of acceptance.
+        """
 
     @abstractmethod
     def line(self, priority: Priority, api_key: str, *, limit: int, without: Container[str]) -> Iterator[Message]:
@@ -155,34 +163,33 @@ class Table(ABC):
             row = (api_key, usage.quota.name, usage.quota.start(now), usage.used)
             self._connection.execute(_CHARGE, row)
 
-    def wake(self, now: float) -> Counter[tuple[Priority, str]]:
+    def wake(self, now: float) -> list[Moved]:
         """Move what has become due at ``now`` (UTC epoch seconds) into the line, up to WAKE of each priority.
 
-        The answer is how many came into the line of the queued.
+        The answer is what came into a line of the queued.
         """
-        woken: Counter[tuple[Priority, str]] = Counter()
+        woken: list[Moved] = []
         for priority in Priority:
             values = {"line": int(priority), "at": now, "limit": WAKE}
             rows = self._connection.execute(self._spoken(_WAKE), values).fetchall()
-            woken.update((priority, api_key) for state, api_key in rows if state == State.QUEUED.value)
+            woken += [((priority, key), 1, seq) for state, key, seq in rows if state == State.QUEUED.value]
         return woken
 
-    def hold(self, before: float, limit: int) -> Counter[tuple[Priority, str]]:
-        """Hold up to ``limit`` messages in line since before ``before``; the answer is which lines have fewer now."""
-        held = Counter(self._lines(_HOLD, before, limit))
-        return Counter({line: -count for line, count in held.items()})
+    def hold(self, before: float, limit: int) -> list[Moved]:
+        """Hold up to ``limit`` messages in line since before ``before``; the answer is what left its line."""
+        return self._shifted(-1, _HOLD, before, limit)
 
-    def unhold(self, since: float, now: float, limit: int) -> Counter[tuple[Priority, str]]:
-        """Let up to ``limit`` held messages accepted since ``since`` into line; the answer is which have more now."""
-        return Counter(self._lines(_UNHOLD, since, limit, now=now))
+    def unhold(self, since: float, now: float, limit: int) -> list[Moved]:
+        """Let up to ``limit`` held messages accepted since ``since`` into line; the answer is what came into one."""
+        return self._shifted(1, _UNHOLD, since, limit, now=now)
 
     def silence(self, id: str) -> None:
         """Have the changes of message ``id`` posted nowhere."""
         self._connection.execute("UPDATE message SET callback_url = '' WHERE id = ?", (id,))
 
-    def _lines(self, sql: str, at: float, limit: int, **more: float) -> list[tuple[Priority, str]]:
+    def _shifted(self, count: int, sql: str, at: float, limit: int, **more: float) -> list[Moved]:
         rows = self._connection.execute(self._spoken(sql), {"at": at, "limit": limit, **more}).fetchall()
-        return [(Priority(priority), api_key) for priority, api_key in rows]
+        return [((Priority(priority), api_key), count, seq) for priority, api_key, seq in rows]
 
     def due_at(self, number: int) -> float | None:
         """When the time of ``number`` queued messages, of at most LOOK, will have come; None: there are fewer."""
@@ -201,12 +208,17 @@ class Table(ABC):
                 firsts[priority] = min(max(first), firsts.get(priority, math.inf))
         return firsts
 
-    def before(self, message: Message, total: int) -> int | None:
-        """How many of ``total`` in the line of ``message`` are before it; None if it is not in line."""
+    def before(self, message: Message, tally: Tally) -> int | None:
+        """How many in the line of ``message`` are before it, with what ``tally`` knows; None if it is not in line."""
         sql = f"SELECT seq FROM message WHERE id = ? AND {IN_LINE}"
         line = (int(message.priority), message.api_key)
         row = self._connection.execute(sql, (message.id, *line)).fetchone()
-        return None if row is None else before(self._connection, line, row[0], total)
+        if row is None:
+            return None
+        stretches = tally.stretches.get(message.line)
+        if stretches is not None:
+            return before_in(self._connection, line, row[0], stretches)
+        return before(self._connection, line, row[0], tally.in_line.get(message.line, 0))
 
     def due(self, at: float) -> Counter[tuple[Priority, str]]:
         """How many of each line have their time together with one at ``at`` (UTC epoch seconds)."""

@@ -1,6 +1,6 @@
 """Does the writer's work on a PostgreSQL database, whose leases and counts all nodes share."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -107,7 +107,7 @@ class PostgresDesk(Desk):
         except psycopg.Error:
             return  # nobody renews it any more: it ends by itself
 
-    def _moved(self, jobs: Sequence[Store]) -> set[str]:
+    def _moved(self, jobs: Sequence[Store]) -> Mapping[str, int]:
         return self._shared.store([job.lease.token for job in jobs], [job.change for job in jobs])
 
     def _unmoved(self, job: Store) -> Lease | LeaseLost:

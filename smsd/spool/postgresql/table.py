@@ -1,7 +1,7 @@
 """Reads and writes messages in a PostgreSQL table, many rows in a statement."""
 
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
@@ -40,7 +40,7 @@ _UPDATE: Final = f"""
         leased_until = CASE WHEN {{keeps}} THEN {{until}} END
     FROM unnest({_GIVEN}{{token}}) AS given (id, was, {", ".join(_CHANGING)}{{named}})
     WHERE message.id = given.id AND message.state = given.was {{fenced}}
-    RETURNING message.id"""
+    RETURNING message.id, message.seq"""
 _AMEND: Final = _UPDATE.format(
     keeps="given.state = given.was", until="message.leased_until", token="", named="", fenced=""
 )
@@ -101,18 +101,21 @@ class PostgresTable(Table):
             self._link.copy(_COPY, rows)
         self._insert_recipients(rows)
 
-    def update(self, changes: Sequence[Change]) -> set[str]:
+    def next_place(self) -> None:
+        """Nobody knows: other nodes insert as well."""
+
+    def update(self, changes: Sequence[Change]) -> Mapping[str, int]:
         """Make ``changes``, each of another id; see Table. A lease on what leaves its state is lost."""
         if not changes:
-            return set()
-        return self._ids(_AMEND, *_columns(changes))
+            return {}
+        return self._moved(_AMEND, *_columns(changes))
 
-    def store(self, tokens: Sequence[int], changes: Sequence[Change]) -> set[str]:
-        """Make ``changes``, each under the lease of its token; the answer is the ids of those whose lease held.
+    def store(self, tokens: Sequence[int], changes: Sequence[Change]) -> Mapping[str, int]:
+        """Make ``changes``, each under the lease of its token; the answer is the places of those whose lease held.
 
         What is being sent stays leased, anew for the whole time.
         """
-        return self._ids(_STORE, self._lease_s, *_columns(changes), list(tokens))
+        return self._moved(_STORE, self._lease_s, *_columns(changes), list(tokens))
 
     def grant(self, messages: Sequence[Message]) -> dict[str, int]:
         """Lease ``messages``, which this transaction has locked; the answer is the tokens by their ids."""
@@ -183,6 +186,9 @@ class PostgresTable(Table):
 
     def _free(self, sql: str, *values: Any) -> Iterator[Message]:
         return (record.from_row(row) for row in self._link.execute(sql, values).fetchall())
+
+    def _moved(self, sql: str, *values: Any) -> dict[str, int]:
+        return dict(self._link.execute(sql, values).fetchall())
 
     def _ids(self, sql: str, *values: Any) -> set[str]:
         return {id for (id,) in self._link.execute(sql, values).fetchall()}

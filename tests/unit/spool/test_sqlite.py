@@ -1,11 +1,12 @@
 """What only the SQLite engine does: it outlives crashes, and never writes where it should not."""
 
+import random
 import resource
 import sqlite3
 import stat
 import struct
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,24 @@ from pytest_twisted import async_yield_fixture, ensureDeferred
 from twisted.internet.defer import Deferred, DeferredList, gatherResults
 
 from smsd.core.address import Msisdn
-from smsd.core.errors import LeaseLost, SpoolRefused, SpoolUnavailable, UnknownMessage
+from smsd.core.errors import LeaseLost, SmsdError, SpoolRefused, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
-from smsd.core.message import What
+from smsd.core.message import Message, Priority, What
+from smsd.core.outcome import Throttled
+from smsd.core.policy import Policy
 from smsd.core.query import Query
-from smsd.core.settle import begin
+from smsd.core.retry import Backoff
+from smsd.core.settle import begin, cancel, expire, settle
 from smsd.spool import record, schema
 from smsd.spool.places import NEAR
 from smsd.spool.search import search_sql
 from smsd.spool.sqlite import SqliteSpool
+from smsd.spool.sqlitetable import SqliteTable
 from smsd.spool.table import OVER
+from smsd.spool.tally import STRETCH_BITS, Tally
 from tests.messages import NOW, ROOM, sms
+
+POLICY = Policy(backoff=Backoff(base_s=1.0, cap_s=60.0), attempts=0)
 
 
 @pytest.fixture
@@ -522,3 +530,74 @@ async def test_the_place_in_a_long_line_is_exact_wherever_it_is(start, key: str)
     others = len(messages) - len(line)
     for before in (0, 1, len(line) // 3, len(line) // 2, 2 * len(line) // 3, len(line) - 1):
         assert await spool.ahead(line[before].id) == before + min(others, before + 1)
+
+
+def recounted(path: Path) -> Tally:
+    with closing(sqlite3.connect(path)) as connection:
+        return SqliteTable(connection, lambda: None).count()
+
+
+@pytest.mark.parametrize("seed", range(3))
+@ensureDeferred
+async def test_what_is_counted_as_messages_come_and_go_is_what_is_there(start, path: Path, seed: int) -> None:
+    spool = start()
+    await spool.append([sms()], ROOM)
+    await spool.close()
+    # Close before the end of a stretch: what comes and goes is in three of them.
+    query(path, "UPDATE message SET seq = ?", (2**STRETCH_BITS - 20,))
+    spool, chance, now = start(), random.Random(seed), NOW
+    messages: list[Message] = []
+    for turn in range(40):
+        now += 1.0
+        many, in_s = chance.randint(1, 9), chance.choice([0.0, 0.0, 7.0])
+        if turn == 36:
+            many, in_s = 2**STRETCH_BITS, 0.0
+        later = {"not_before": now + in_s, "accepted_at": now, "changed_at": now}
+        more = [sms(api_key=chance.choice("ab"), priority=Priority(chance.randrange(2)), **later) for _ in range(many)]
+        await spool.append(more, ROOM)
+        messages += more
+        for lease in await spool.lease(now, chance.randint(0, 4)):
+            match chance.randrange(4):
+                case 0:
+                    await spool.release(lease)
+                case 1:
+                    begun = await spool.store(lease, begin(lease.message, now, "test"))
+                    if chance.random() < 0.5:
+                        await spool.store(begun, settle(begun.message, Throttled(reason="429"), now, POLICY, 0.5))
+                case _:
+                    await spool.store(lease, expire(lease.message, now))
+        with suppress(SmsdError):
+            await spool.amend(chance.choice(messages).id, lambda stored, now=now: cancel(stored, now))
+        if chance.random() < 0.2:
+            await spool.hold(now - 5.0, chance.randint(1, 5))
+            await spool.unhold(0.0, now, chance.randint(1, 5))
+        if chance.random() < 0.1:
+            await spool.close()
+            spool = start()
+        counted, there = spool._desk.tally, recounted(path)
+        assert attrs.evolve(counted, depth={each: n for each, n in counted.depth.items() if n}) == there
+    await spool.close()
+    spool = start()  # nothing is leased
+    waiting = {id for (id,) in query(path, "SELECT id FROM message WHERE ready = 1 AND state = 'queued'")}
+    line = [each for each in messages if each.id in waiting and each.line == (Priority.HIGH, "a")]
+    assert len(line) > 2**STRETCH_BITS / 8
+    others = len([each for each in messages if each.id in waiting and each.line == (Priority.HIGH, "b")])
+    for before in (0, len(line) // 2, len(line) - 1):
+        assert await spool.ahead(line[before].id) == before + min(others, before + 1)
+
+
+@ensureDeferred
+async def test_nobody_counts_through_a_line_to_find_a_place_in_it(start, path: Path) -> None:
+    spool = start()
+    await spool.append([sms() for _ in range(2 * 2**STRETCH_BITS)], ROOM)
+    [message] = (await spool.search(Query(before=2**STRETCH_BITS + 11, limit=1))).messages
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    spool._reading._file.set_progress_handler(step, 1000)
+    assert await spool.ahead(message.id) == 2**STRETCH_BITS + 9
+    assert steps <= 1
