@@ -137,8 +137,8 @@ def words(answer: Answer, hidden: Iterable[str] = ()) -> str:
 def provider_id(fields: Mapping[str, Any]) -> str | None:
     """The id in a message as the provider shows it, None if there is none."""
     id = fields.get("id")
-    # Half of a surrogate pair, which JSON can hold, could not be stored.
-    return str(id).encode("utf-8", "replace").decode() if isinstance(id, str | int) and id else None
+    # Neither half of a surrogate pair nor NUL, which JSON can hold, could be stored everywhere.
+    return str(id).encode("utf-8", "replace").decode().replace("\0", "?") if isinstance(id, str | int) and id else None
 
 
 def retry_after_s(header: str, now: float) -> float | None:

@@ -65,7 +65,6 @@ class BirdGateway:
         self._key = key
         self._category = category
         self._now = now
-        self._monotonic = monotonic
         self._client = BirdClient(key, url, read_s=timeout_s, clock=monotonic)
         self._pools = Pools(
             name="bird",
@@ -157,11 +156,9 @@ class BirdGateway:
 
     # From here on in threads.
     def _send(self, messages: Sequence[Message], key: str, by: float) -> Sequence[Outcome]:
-        if self._monotonic() >= by:
-            return [outcome_of_failure(Failure.TOO_LATE)] * len(messages)
         orders = [self._order(message, recipient) for message in messages for recipient in message.going]
         path, body = (_MESSAGES, orders[0]) if len(orders) == 1 else (_BATCHES, {"messages": orders})
-        reply = self._client.post(path, body, key)
+        reply = self._client.post(path, body, key, by)
         if reply is Failure.UNWRITABLE and len(messages) > 1:
             return unnamed(reply.value, len(messages))
         if isinstance(reply, Failure):

@@ -1,5 +1,6 @@
 """Asks Bird through its SDK, over an HTTP client of our own."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -37,8 +38,13 @@ class BirdClient:
         labels = {"Bird-Enrichment": "0"}
         self._sdk = Bird(api_key=key, base_url=url, max_retries=0, http_client=http, default_headers=labels)
 
-    def post(self, path: str, body: Mapping[str, Any], key: str) -> Reply | Failure:
-        """Send ``body`` under the idempotency key ``key``."""
+    def post(self, path: str, body: Mapping[str, Any], key: str, by: float) -> Reply | Failure:
+        """Send ``body`` under the idempotency key ``key``, not after ``by`` (monotonic seconds)."""
+        try:
+            json.dumps(body, ensure_ascii=False).encode()
+        except UnicodeEncodeError:  # a lone surrogate
+            return Failure.UNWRITABLE
+        self._transport.not_after(by)
         return _reply(lambda: self._sdk.request("POST", path, body=dict(body), idempotency_key=key))
 
     def get(self, path: str, query: Mapping[str, str]) -> Reply | Failure:
@@ -57,8 +63,6 @@ def _reply(request: Callable[[], httpx.Response]) -> Reply | Failure:
         return broken.failure
     except Answered as answered:
         response = answered.response
-    except UnicodeEncodeError:  # a lone surrogate; the body is written before anything goes out
-        return Failure.UNWRITABLE
     except (BirdError, httpx.HTTPError, httpx.InvalidURL, ValueError):
         return Failure.UNREADABLE
     retry_after, date = (response.headers.get(name, "") for name in ("Retry-After", "Date"))
@@ -101,11 +105,16 @@ class SessionTransport(httpx.BaseTransport):
                 raise Broken(failure_of(trouble, session.progress)) from None
             if len(content) > MAX_ANSWER:
                 raise Broken(Failure.TOO_BIG)
-        told = {name: answer.headers[name] for name in _HEADERS if name in answer.headers}
+        # As octets: of a text httpx would want ASCII, and the provider has the message by now.
+        told = {name.encode(): answer.headers[name].encode("latin-1") for name in _HEADERS if name in answer.headers}
         response = httpx.Response(answer.status, headers=told, content=content, request=request)
         if not response.is_success:
             raise Answered(response)
         return response
+
+    def not_after(self, by: float) -> None:
+        """See Sessions."""
+        self._sessions.not_after(by)
 
     def close(self) -> None:
         """Close the connections of all threads; only once none of them is asking."""

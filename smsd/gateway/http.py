@@ -1,7 +1,5 @@
 """Asks MessageBird through its SDK, over an HTTP client of our own."""
 
-import math
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -85,7 +83,6 @@ class SessionClient:
         self._headers = {**_HEADERS, "Authorization": f"AccessKey {key}"}
         self._within = {"connect_s": connect_s, "read_s": read_s}
         self._sessions = Sessions(clock)
-        self._local = threading.local()
 
     def request(
         self,
@@ -99,7 +96,7 @@ class SessionClient:
             body = None if method == "GET" else json_serialize(params or {})
         except UnicodeEncodeError:  # a lone surrogate
             raise Broken(Failure.UNWRITABLE) from None
-        with self._sessions.lend(by=self._local.__dict__.pop("by", math.inf)) as session:
+        with self._sessions.lend() as session:
             try:
                 target = f"{urlsplit(self._url).path.rstrip('/')}/{path.lstrip('/')}"
                 if params and body is None:
@@ -115,8 +112,8 @@ class SessionClient:
         return content if format is ResponseFormat.binary else content.decode("utf-8", "replace")
 
     def not_after(self, by: float) -> None:
-        """Let the next request of this thread fail if it has not gone out ``by`` then (monotonic seconds)."""
-        self._local.by = by
+        """See Sessions."""
+        self._sessions.not_after(by)
 
     def close(self) -> None:
         """Close the connections of all threads; only once none of them is asking."""

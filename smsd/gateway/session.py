@@ -71,7 +71,7 @@ class WatchedSession:
         """
         if self._pool is None:
             self._pool = _pool(address, self.progress)
-        return self._pool.urlopen(
+        response = self._pool.urlopen(
             method,
             target,
             body=body,
@@ -81,6 +81,9 @@ class WatchedSession:
             redirect=False,
             preload_content=False,
         )
+        if response.status < 200:  # 101: what follows is no HTTP any more
+            raise HTTPException
+        return response
 
     def close(self) -> None:
         """Close the connection."""
@@ -122,6 +125,19 @@ class _Readable:
         return io.BufferedReader(self.reader)
 
 
+class _FinalResponse(HTTPResponse):
+    """An answer, and not what a provider, or who stands before it, says until it has one (RFC 9110 15.2).
+
+    http.client takes 102 and 103 for the answer: then the next request would get this one's.
+    """
+
+    def begin(self) -> None:
+        super().begin()
+        while 101 < self.status < 200:
+            self.headers = self.msg = None  # type: ignore[assignment]  # as before the first line
+            super().begin()
+
+
 class _Watched(HTTPConnection):
     def __init__(self, *args: Any, progress: Progress, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -142,7 +158,7 @@ class _Watched(HTTPConnection):
         clock = self._progress.clock
         # By now urllib3 has put the read timeout here, in place of the connect timeout.
         reader = _Reader(sock, clock, clock() + float(self.timeout or 0))
-        return HTTPResponse(_Readable(reader), **kwargs)  # type: ignore[arg-type]
+        return _FinalResponse(_Readable(reader), **kwargs)  # type: ignore[arg-type]
 
 
 class _WatchedTls(_Watched, HTTPSConnection):

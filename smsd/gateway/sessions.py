@@ -21,12 +21,13 @@ class Sessions:
         self._local = threading.local()
         self._sessions: set[WatchedSession] = set()
 
-    @contextmanager
-    def lend(self, by: float = math.inf) -> Iterator[WatchedSession]:
-        """This thread's session, or a new one; it lives on only if all goes well.
+    def not_after(self, by: float) -> None:
+        """Let the next request of this thread fail if it has not gone out ``by`` then (monotonic seconds)."""
+        self._local.by = by
 
-        A request that has not gone out ``by`` then (monotonic seconds) fails.
-        """
+    @contextmanager
+    def lend(self) -> Iterator[WatchedSession]:
+        """This thread's session, or a new one; it lives on only if all goes well."""
         session = self._local.__dict__.pop("session", None)
         if session is not None and self._clock() - session.used_at > IDLE_S:
             self._drop(session)
@@ -35,7 +36,7 @@ class Sessions:
             session = WatchedSession(self._clock)
             self._sessions.add(session)
         session.progress.went_out = False
-        session.progress.by = by
+        session.progress.by = self._local.__dict__.pop("by", math.inf)
         well = False
         try:
             yield session

@@ -16,7 +16,7 @@ from smsd.core.errors import LeaseLost, SpoolUnavailable
 from smsd.core.lifecycle import State
 from smsd.core.message import Message, What
 from smsd.core.notice import Measure, Notice, Took, of, unmeasured
-from smsd.core.outcome import HeldOff, Throttled, Unanswered
+from smsd.core.outcome import HeldOff, Outcome, Throttled, Unanswered
 from smsd.core.policy import Policy
 from smsd.core.settle import begin, expire, settle
 from smsd.core.trace import log_fields
@@ -111,6 +111,11 @@ class Sender:
             return
         self._writing_s = foreseen(self._writing_s, self._clock.seconds() - had_at)
         await self._may_go(permit)
+        if not self._lane.lets_pass():  # closed since it was written down
+            self._lane.throttle.put_back(permit)
+            await self._settle_all(begun, [HeldOff(reason=self._lane.hold.reason)] * len(begun))
+            self._refill()
+            return
         for each in begun:
             self._reporter.report(of(each.message))
         begun_at = self._clock.seconds()
@@ -118,11 +123,7 @@ class Sender:
         outcomes = await self._lane.send([each.message for each in begun], by)
         self._lane.answered(outcomes[0], permit, begun_at)  # a request is taken or not: of the others it says the same
         self._turn_back()
-        now, draw = self._now(), self._draw()
-        settled = [
-            settle(each.message, told, now, self._policy, draw) for each, told in zip(begun, outcomes, strict=True)
-        ]
-        await together(self._settle(each, after) for each, after in zip(begun, settled, strict=True))
+        await self._settle_all(begun, outcomes)
         if isinstance(outcomes[0], HeldOff | Throttled):
             self._refill()
 
@@ -167,8 +168,8 @@ class Sender:
         if leases[0].message.state is State.UNCERTAIN and len(begun) < len(leases):
             # Fewer of them would be another request, of which the provider knows nothing.
             unanswered = Unanswered(reason=begun[0].message.error if begun else "", repeatable=False)
-            settled = [settle(each.message, unanswered, now, self._policy, 0.0) for each in begun]
-            await together(self._settle(each, after) for each, after in zip(begun, settled, strict=True))
+            if begun:
+                await self._settle_all(begun, [unanswered] * len(begun))
             return []
         return begun
 
@@ -207,6 +208,13 @@ class Sender:
             return steps
         bundle = bundle_name(going, now)
         return [attrs.evolve(step, bundle=bundle) if step.id in going else step for step in steps]
+
+    async def _settle_all(self, begun: Sequence[Lease], outcomes: Sequence[Outcome]) -> None:
+        now, draw = self._now(), self._draw()
+        settled = [
+            settle(each.message, told, now, self._policy, draw) for each, told in zip(begun, outcomes, strict=True)
+        ]
+        await together(self._settle(each, after) for each, after in zip(begun, settled, strict=True))
 
     async def _settle(self, lease: Lease, after: Message) -> None:
         while True:

@@ -1,5 +1,6 @@
 """Bird's gateway against a provider on a loopback port, faults and all."""
 
+import itertools
 import json
 import time
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ from twisted.internet import reactor
 
 from smsd.core.address import Msisdn, Originator
 from smsd.core.message import Message
-from smsd.core.outcome import Accepted, HeldOff, Outcome, Throttled, Unanswered
+from smsd.core.outcome import Accepted, HeldOff, Outcome, Postponed, Throttled, Unanswered
 from smsd.core.settle import begin
 from smsd.gateway.answers import Failure
 from smsd.gateway.bird import BirdGateway
@@ -33,9 +34,9 @@ def message(**changed: Any) -> Message:
 
 
 @asynccontextmanager
-async def gateway_to(url: str) -> AsyncIterator[BirdGateway]:
+async def gateway_to(url: str, **changed: Any) -> AsyncIterator[BirdGateway]:
     given = {"reactor": reactor, "threads": 1, "timeout_s": TIMEOUT_S, "now": time.time, "category": "service"}
-    gateway = BirdGateway(KEY, url, **given)
+    gateway = BirdGateway(KEY, url, **(given | changed))
     gateway.start()
     try:
         yield gateway
@@ -90,6 +91,25 @@ async def test_a_repeat_is_the_same_to_the_octet_and_another_attempt_has_another
     first, second, third = provider.arrivals
     assert (first.body, first.headers["idempotency-key"]) == (second.body, second.headers["idempotency-key"])
     assert third.headers["idempotency-key"] != first.headers["idempotency-key"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_odd_letter_in_a_header_of_the_answer_does_not_make_it_a_refusal(
+    provider: Provider, gateway: BirdGateway
+) -> None:
+    provider.script([answer(202, {"id": "sms_1"}, X_Request_Id="é")])
+    assert await gateway.send(message()) == Accepted(provider_id="sms_1")
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_could_not_begin_in_time_is_not_sent(provider: Provider, gateway: BirdGateway) -> None:
+    late = Postponed(reason=Failure.TOO_LATE.value)
+    assert await gateway.send(message(), time.monotonic()) == late
+    # Nor when the time runs out while it connects: each look at this clock takes a second.
+    seconds = itertools.count()
+    async with gateway_to(provider.url, monotonic=lambda: float(next(seconds))) as slow:
+        assert await slow.send(message(), 1.5) == late
+    assert provider.arrivals == []
 
 
 SAID: list[tuple[Behaviour, type[Outcome], str]] = [

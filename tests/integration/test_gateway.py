@@ -244,6 +244,35 @@ async def test_what_could_not_begin_in_time_is_not_sent(provider: Provider, gate
 
 
 @pytest_twisted.ensureDeferred
+async def test_what_is_said_before_the_answer_is_not_the_answer(
+    provider: Provider, gateway: MessageBirdGateway
+) -> None:
+    told = faults.answer(201, {"id": "real"}).reply or b""
+    early = b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
+    provider.script([Behaviour(reply=early + told), answer(422)])
+    assert await gateway.send(message()) == Accepted(provider_id="real")
+    # Its answer is its own.
+    assert isinstance(await gateway.send(message()), Refused)
+    assert provider.connections == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_connection_on_which_something_else_than_http_begins_is_left(
+    provider: Provider, gateway: MessageBirdGateway
+) -> None:
+    provider.script([Behaviour(reply=b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\n\r\n")])
+    assert isinstance(await gateway.send(message()), Unanswered)
+    assert isinstance(await gateway.send(message()), Accepted)
+    assert provider.connections == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_id_that_no_database_takes_is_mended(provider: Provider, gateway: MessageBirdGateway) -> None:
+    provider.script([answer(201, b'{"id": "a\\u0000b"}')])
+    assert await gateway.send(message()) == Accepted(provider_id="a?b")
+
+
+@pytest_twisted.ensureDeferred
 async def test_an_id_among_spoiled_letters_is_read(provider: Provider, gateway: MessageBirdGateway) -> None:
     provider.script([answer(201, b'{"id": "a1", "body": "\xff"}')])
     assert await gateway.send(message()) == Accepted(provider_id="a1")

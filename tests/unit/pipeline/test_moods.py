@@ -224,3 +224,15 @@ def test_a_5xx_that_says_when_is_not_sent_again_sooner() -> None:
     world.pass_time(45.0)
     first, second = world.arrival_times()
     assert second - first >= 30.0
+
+
+def test_what_was_written_down_ahead_stays_when_the_provider_holds_all_meanwhile() -> None:
+    held = Exchange(0.3, 0.0, HeldOff(reason="no balance"))
+    world = World(rate=10.0, exchanges=[Exchange(0.3, 0.0), Exchange(0.3, 0.0), *[held] * 1000], writes_s=[0.9])
+    world.post(100)
+    world.start()
+    world.pass_time(30.0, step_s=0.01)
+    held_at = world.arrival_times()[2]
+    # What had gone out by then arrives; what waited for its permit does not go.
+    assert not [at for at in world.arrival_times() if held_at + 0.35 < at < held_at + 2.0]
+    assert len(world.arrival_times()) > 6  # and the probes go on
