@@ -57,6 +57,20 @@ async def test_when_the_sender_is_killed_another_follows_within_ten_seconds_and_
 
 
 @ensureDeferred
+async def test_nodes_are_restarted_one_after_the_other_while_they_are_at_work(cluster: Cluster, broker: Broker) -> None:
+    cluster.environment = on_kafka(broker, "rolling")
+    nodes = [await cluster.node() for _ in range(3)]
+    ids: list[str] = []
+    for node in nodes:
+        ids += await accepted(nodes, 100)
+        await until(lambda: len(cluster.provider.stored) > len(ids) - 80, "some are sent")
+        assert await node.terminate() == 0
+        ids += await accepted([each for each in nodes if each is not node], 20)
+        await node.start()
+    await cluster.holds(ids, nodes[0])
+
+
+@ensureDeferred
 async def test_a_sender_that_was_stopped_for_longer_than_its_lease_sends_nothing_more(
     cluster: Cluster, broker: Broker, reactor: Any
 ) -> None:
