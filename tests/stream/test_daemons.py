@@ -13,7 +13,7 @@ from twisted.internet.task import deferLater
 
 from smsd.spool.stream.engine import LEASE_S
 from tests.integration import coalescing
-from tests.integration.daemon import KEY, SMS, DaemonProcess, until
+from tests.integration.daemon import KEY, ROOT, SMS, DaemonProcess, until
 from tests.integration.hook import Hook
 from tests.integration.provider import UNPROCESSABLE
 from tests.stream import kafka_server
@@ -63,11 +63,32 @@ async def test_nodes_are_restarted_one_after_the_other_while_they_are_at_work(cl
     ids: list[str] = []
     for node in nodes:
         ids += await accepted(nodes, 100)
-        await until(lambda: len(cluster.provider.stored) > len(ids) - 80, "some are sent")
+        some = len(ids) - 80
+        await until(lambda some=some: len(cluster.provider.stored) > some, "some are sent")
         assert await node.terminate() == 0
         ids += await accepted([each for each in nodes if each is not node], 20)
         await node.start()
     await cluster.holds(ids, nodes[0])
+
+
+@ensureDeferred
+async def test_clocks_may_be_two_minutes_apart(cluster: Cluster, broker: Broker) -> None:
+    for skew_s in (60, -60):
+        folder = cluster.folder / f"clock{skew_s}"
+        folder.mkdir()
+        wrong = f"import time\nright = time.time\ntime.time = lambda: right() + {skew_s}\n"
+        (folder / "sitecustomize.py").write_text(wrong)
+        cluster.environment = on_kafka(broker, "clocks") | {"PYTHONPATH": f"{folder}:{ROOT}"}
+        await cluster.node()
+    ids = await accepted(cluster.nodes, COUNT // 2)
+    await until(lambda: len(cluster.provider.stored) > 40, "some are sent")
+    sender = await cluster.sender()
+    [standby] = [node for node in cluster.nodes if node is not sender]
+    await sender.kill()
+    await cluster.is_followed(time.monotonic())
+    await sender.start()
+    ids += await accepted(cluster.nodes, 40)
+    await cluster.holds(ids, standby)
 
 
 @ensureDeferred
