@@ -243,8 +243,11 @@ class IThrottle(Interface):
     def until(permit: int) -> float:
         """When, in monotonic seconds, ``permit`` is too old for a request to go out under it."""
 
-    def give_back(permit: int, extra_s: float = 0.0) -> None:
-        """Return ``permit`` once the answer is in; it is free again one span, and ``extra_s`` seconds, later."""
+    def give_back(permit: int, extra_s: float = 0.0, begun_at: float = 0.0) -> None:
+        """Return ``permit`` once the answer is in; it is free again one span, and ``extra_s`` seconds, later.
+
+        The request went out at ``begun_at`` (monotonic seconds), or as the permit could be used.
+        """
 
     def put_back(permit: int) -> None:
         """Return ``permit`` unused: no request went out under it."""

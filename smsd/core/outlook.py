@@ -22,16 +22,20 @@ class Outlook:
     every_s: float = 0.0  #: between two ticks
     gains: tuple[tuple[float, float], ...] = ()  #: from when on there will be what pace: it was eased off
 
-    def ticked(self, tick_s: float, every_s: float, held_s: float, is_waiting: bool) -> "Outlook":
+    def ticked(
+        self, tick_s: float, every_s: float, *, held_s: float, is_waiting: bool, ahead_s: float = 0.0
+    ) -> "Outlook":
         """The same with a tick in ``tick_s`` seconds and each ``every_s`` from then on.
 
-        Nothing begins for ``held_s`` seconds. If one ``is_waiting`` for its permit, the next needs no tick.
+        Nothing begins for ``held_s`` seconds. If one ``is_waiting`` for its permit, the next needs no tick. A permit is
+        had ``ahead_s`` seconds before it may be used, as long as it takes to write that down.
         """
         ticked = attrs.evolve(self, tick_s=tick_s, every_s=every_s)
         begins_s = 0.0 if is_waiting and not held_s else ticked._tick_from(held_s)
         first_s = max(self.first_s, begins_s)
         # Who waited for his permit leaves between two ticks.
-        follows_s = ticked._tick_from(first_s) if first_s > begins_s else first_s + every_s
+        is_between = first_s > begins_s
+        follows_s = max(first_s, ticked._tick_from(first_s - ahead_s) + ahead_s) if is_between else first_s + every_s
         second_s = max(self.second_s, follows_s)
         last_s = max(self.last_s, second_s + (self.round - 2) * every_s)
         return attrs.evolve(ticked, first_s=first_s, second_s=second_s, last_s=last_s)

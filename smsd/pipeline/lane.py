@@ -46,7 +46,7 @@ class Lane:
         if begins_wait and isinstance(outcome, Throttled):
             self.throttle.ease_off()
         late = isinstance(outcome, Unanswered) and outcome.late
-        self.throttle.give_back(permit, LATE_S if late else 0.0)
+        self.throttle.give_back(permit, LATE_S if late else 0.0, begun_at)
 
 
 def gateway_of(message: Message, lanes: Mapping[str, Lane]) -> IGateway | LookupFailed:

@@ -52,11 +52,11 @@ class Pacer:
         """Start no further send."""
         self._loop.stop()
 
-    def outlook(self, permits: Outlook, held_s: float, is_waiting: bool) -> Outlook:
+    def outlook(self, permits: Outlook, *, held_s: float, is_waiting: bool, ahead_s: float) -> Outlook:
         """What ``permits`` promise, with the ticks; see Outlook.ticked."""
         call = self._loop.call
         tick_s = 0.0 if call is None else max(0.0, call.getTime() - self._clock.seconds())
-        return permits.ticked(tick_s, self._interval_s, held_s, is_waiting)
+        return permits.ticked(tick_s, self._interval_s, held_s=held_s, is_waiting=is_waiting, ahead_s=ahead_s)
 
     def tick(self, ticks: int = 1) -> None:
         """Start the next send, if one is due and the sender takes it; more if the reactor was late by some ``ticks``.

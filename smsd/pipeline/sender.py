@@ -69,6 +69,11 @@ class Sender:
         self._taking: Deferred[int] | None = None
         self._writing_s = 0.0  # to write an attempt down, of late
 
+    @property
+    def ahead_s(self) -> float:
+        """Seconds that a message has its permit before it may go, to be written down meanwhile."""
+        return min(AHEAD_S, self._writing_s)
+
     def takes_another(self) -> bool:
         """Whether its lane takes another message now."""
         return self._lane.takes_another()
@@ -131,7 +136,7 @@ class Sender:
         self._lane.waiting += 1
         asked_at = self._clock.seconds()
         # Until the attempt is written down the permit will be free: where that takes long it would else cost rate.
-        self._taking = Deferred.fromCoroutine(self._lane.throttle.take(min(AHEAD_S, self._writing_s)))
+        self._taking = Deferred.fromCoroutine(self._lane.throttle.take(self.ahead_s))
         try:
             permit = await self._taking
             self._measure(Took.THROTTLE, self._clock.seconds() - asked_at)

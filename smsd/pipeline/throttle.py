@@ -68,10 +68,10 @@ class PermitThrottle:
         """Without end: nobody but this process has its permits."""
         return math.inf
 
-    def give_back(self, permit: int, extra_s: float = 0.0) -> None:
+    def give_back(self, permit: int, extra_s: float = 0.0, begun_at: float = 0.0) -> None:
         """See IThrottle."""
         now = self._clock.seconds()
-        self._round_trip_s = smoothed(self._round_trip_s, max(0.0, now - self._since.pop(permit)))
+        self._round_trip_s = smoothed(self._round_trip_s, max(0.0, now - max(begun_at, self._since.pop(permit))))
         self._return(permit, now + self._eased_span_s() + extra_s)
 
     def put_back(self, permit: int) -> None:

@@ -79,6 +79,7 @@ class Dispatch:
             )
             for lane in providers.used
         }
+        self._first = senders[providers.used[0].name]
         ways = [Way(lane=lane, sender=senders[lane.name]) for lane in providers.used]
         self._sender = Failover(ways=ways, after_s=settings.failover)
         self._providers = providers
@@ -111,7 +112,12 @@ class Dispatch:
         if self._seen is None or now - self._seen_at >= FRESH_S:
             lane = self._providers.used[0]
             self._seen_at = now
-            self._seen = self._pacer.outlook(lane.throttle.outlook, self.held_s(), bool(lane.waiting))
+            self._seen = self._pacer.outlook(
+                lane.throttle.outlook,
+                held_s=self.held_s(),
+                is_waiting=bool(lane.waiting),
+                ahead_s=self._first.ahead_s,
+            )
         return self._seen
 
     def held_s(self) -> float:

@@ -82,7 +82,9 @@ class Process:
         )
         self.intake = Intake(
             admit=admission.admit,
-            outlook=lambda: pacer.outlook(throttle.outlook, hold.wait_s, bool(lane.waiting)),
+            outlook=lambda: pacer.outlook(
+                throttle.outlook, held_s=hold.wait_s, is_waiting=bool(lane.waiting), ahead_s=sender.ahead_s
+            ),
             idempotency_s=IDEMPOTENCY_S,
             callback_url=lambda name: "",
             new_id=new_id,

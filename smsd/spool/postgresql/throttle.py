@@ -138,10 +138,10 @@ class PostgresThrottle:
         """See IThrottle."""
         return self._taken[permit].until
 
-    def give_back(self, permit: int, extra_s: float = 0.0) -> None:
+    def give_back(self, permit: int, extra_s: float = 0.0, begun_at: float = 0.0) -> None:
         """See IThrottle."""
         taken = self._taken.pop(permit)
-        self._round_trip_s = smoothed(self._round_trip_s, self._reactor.seconds() - taken.at)
+        self._round_trip_s = smoothed(self._round_trip_s, self._reactor.seconds() - max(begun_at, taken.at))
         self._return(permit, self._permits.eased_span_s(self._share()) + extra_s)
 
     def put_back(self, permit: int) -> None:
