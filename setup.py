@@ -81,7 +81,7 @@ setup(
             "pytest-xdist>=3.6",
             "py-spy>=0.4",
             "ruff>=0.8",
-            "schemathesis>=4.20,<5",
+            "schemathesis>=4.32,<5",
             "setuptools>=68",
             "towncrier>=24.8",
             "python-ulid>=3.0",

@@ -6,8 +6,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import treq
 from twisted.internet import reactor
@@ -21,12 +23,20 @@ KEY = "a-client-key"
 SMS = {"recipient": 31633450007, "originator": "MB", "message": "This is a test message."}
 
 
+#: Ports for each of the processes that run tests beside one another: one may be free for a moment while its daemon is
+#: started again. None is among those that the kernel gives out.
+_PORTS: Final = 1500
+_WORKER: Final = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
+_ports: Final = cycle((os.getpid() + number) % _PORTS + 20_000 + _PORTS * _WORKER for number in range(_PORTS))
+
+
 def free_port() -> int:
     """A TCP port of the loopback address that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for port in _ports:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError
 
 
 async def until(holds: Callable[[], Any], what: str, within_s: float = 60.0) -> Any:

@@ -608,6 +608,7 @@ async def test_a_list_without_an_end_cannot_be_told(provider: Provider, gateway:
     assert len(provider.gets()) == MAX_PAGES
 
 
+@pytest.mark.timed
 @pytest_twisted.ensureDeferred
 async def test_lookups_keep_to_fifty_a_second(provider: Provider, gateway: MessageBirdGateway) -> None:
     # The first two are slow: what has waited for them must not follow in a bunch.

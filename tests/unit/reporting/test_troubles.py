@@ -101,6 +101,7 @@ def test_a_legacy_failure_is_told_as_well() -> None:
 
 
 def test_an_error_that_no_deferred_handled_is_told() -> None:
+    gc.collect()  # what other tests left behind
     with capturedLogs() as logged:
         Deferred.fromCoroutine(_broken())
         gc.collect()
