@@ -1,8 +1,12 @@
 """Says when requests to a provider will go out, if nothing comes but what waits."""
 
 import math
+from typing import Final
 
 import attrs
+
+#: Seconds by which a tick may seem to be before the moment that it is for: after a start both are of the same beat.
+CLOSE_S: Final = 0.002
 
 
 @attrs.frozen(kw_only=True)
@@ -35,7 +39,8 @@ class Outlook:
         first_s = max(self.first_s, begins_s)
         # Who waited for his permit leaves between two ticks.
         is_between = first_s > begins_s
-        follows_s = max(first_s, ticked._tick_from(first_s - ahead_s) + ahead_s) if is_between else first_s + every_s
+        tick_after_s = ticked._tick_from(first_s - max(ahead_s, CLOSE_S))
+        follows_s = max(first_s, tick_after_s + ahead_s) if is_between else first_s + every_s
         second_s = max(self.second_s, follows_s)
         last_s = max(self.last_s, second_s + (self.round - 2) * every_s)
         return attrs.evolve(ticked, first_s=first_s, second_s=second_s, last_s=last_s)
@@ -49,6 +54,8 @@ class Outlook:
         if rest:
             step_s = (self.last_s - self.second_s) / (self.round - 2) if rest > 1 else 0.0
             begin_s = self.second_s + (rest - 1) * step_s
+        if rounds:
+            begin_s = max(begin_s, self.first_s + rest * self.every_s)  # two at one moment are so but once
         return begin_s + rounds * self.round / self.pace
 
     def wait_from_s(self, begin_s: float, ahead: int) -> float:

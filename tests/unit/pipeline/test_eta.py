@@ -142,6 +142,13 @@ def test_who_has_his_permit_ahead_of_its_time_keeps_nobody_waiting(since_s: floa
     told.check(share=0.0)
 
 
+def test_a_tick_that_is_due_with_a_permit_is_not_taken_to_be_over() -> None:
+    permits = Outlook(pace=5.0, round=5, first_s=0.6, second_s=0.6, last_s=0.6)
+    seen = permits.ticked(0.19999, 0.2, held_s=0.0, is_waiting=True)
+    waits_s = [seen.wait_s(ahead) for ahead in (0, 1, 2, 5, 6, 7)]
+    assert waits_s == pytest.approx([0.6, 0.6, 0.8, 1.6, 1.8, 2.0], abs=0.001)
+
+
 @pytest.mark.parametrize("rate", RATES)
 def test_a_broadcast_is_told_when_its_last_part_leaves(rate: float) -> None:
     told = Told(rate)
