@@ -3,6 +3,8 @@
 import json
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +17,26 @@ from tests.integration.daemon import KEY, SMS, DaemonProcess
 ORIGINATOR = "Must be a phone number or an alpha numeric shorter or equal to 11 characters"
 
 
-@pytest_twisted.async_yield_fixture(scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DaemonProcess]:
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[DaemonProcess]:
     # Nobody answers at the discard port: everything that is accepted stays queued.
-    daemon = DaemonProcess(tmp_path_factory.mktemp("requests"), "http://127.0.0.1:9", retry_base="60")
+    daemon = DaemonProcess(folder, "http://127.0.0.1:9", retry_base="60")
     await daemon.start()
     yield daemon
     assert await daemon.terminate() == 0
+
+
+@pytest_twisted.async_yield_fixture(scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DaemonProcess]:
+    async with running(tmp_path_factory.mktemp("requests")) as daemon:
+        yield daemon
+
+
+@pytest_twisted.async_yield_fixture(scope="module")
+async def untouched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DaemonProcess]:
+    """One that has accepted nothing, and so has no trouble with its provider to log."""
+    async with running(tmp_path_factory.mktemp("untouched")) as daemon:
+        yield daemon
 
 
 @pytest_twisted.ensureDeferred
@@ -270,16 +285,16 @@ STRANGE_IDS = ["%ff", "%00", "%ed%a0%80", "%0a", "%F0%9F%98%80", "a" * 9000, "..
 
 @pytest.mark.parametrize("id", STRANGE_IDS, ids=[each[:12] for each in STRANGE_IDS])
 @pytest_twisted.ensureDeferred
-async def test_an_id_of_whatever_octets_is_not_found_and_nothing_breaks(server: DaemonProcess, id: str) -> None:
+async def test_an_id_of_whatever_octets_is_not_found_and_nothing_breaks(untouched: DaemonProcess, id: str) -> None:
     for line in (f"GET /sms/{id}", f"DELETE /sms/{id}", f"POST /sms/{id}/replay", f"DELETE /keys/{id}"):
-        answer = await deferToThread(exchange, server.port, plain(f"{line} HTTP/1.1"))
+        answer = await deferToThread(exchange, untouched.port, plain(f"{line} HTTP/1.1"))
         head, _, body = answer.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 404 "), line
         assert b'"status": "error"' in body
         assert len(body) < 2000
-    page = await deferToThread(exchange, server.port, plain(f"GET /dashboard/messages/{id} HTTP/1.1"))
+    page = await deferToThread(exchange, untouched.port, plain(f"GET /dashboard/messages/{id} HTTP/1.1"))
     assert page.startswith((b"HTTP/1.1 401 ", b"HTTP/1.1 404 "))
-    log = server.output.read_text()
+    log = untouched.output.read_text()
     assert ("Traceback" in log, '"critical"' in log) == (False, False)
 
 
