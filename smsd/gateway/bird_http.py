@@ -9,10 +9,9 @@ import httpx
 
 from smsd.gateway.answers import Failure
 from smsd.gateway.bird_sdk import Bird, BirdError
-from smsd.gateway.http import CONNECT_S, MAX_ANSWER, Broken
 from smsd.gateway.reply import Reply, from_json
-from smsd.gateway.session import TROUBLE, Clock, failure_of
-from smsd.gateway.sessions import Sessions
+from smsd.gateway.session import Clock
+from smsd.gateway.sessions import Broken, Sessions
 
 #: The headers of an answer that anybody looks at; the rest, cookies among them, goes no further.
 _HEADERS: Final = ("Content-Type", "Date", "Retry-After", "X-Request-Id")
@@ -80,31 +79,21 @@ class Answered(Exception):
 class SessionTransport(httpx.BaseTransport):
     """Makes the SDK's requests with sessions of our own, one a thread, each with a connection that it keeps.
 
-    ``read_s`` bounds the whole answer, ``connect_s`` the connection (seconds); ``clock`` is monotonic, in seconds.
+    ``read_s`` bounds the whole answer (seconds); ``clock`` is monotonic, in seconds.
     """
 
-    def __init__(self, *, read_s: float, clock: Clock, connect_s: float = CONNECT_S) -> None:
-        self._within = {"connect_s": connect_s, "read_s": read_s}
-        self._sessions = Sessions(clock)
+    def __init__(self, *, read_s: float, clock: Clock) -> None:
+        self._sessions = Sessions(clock, read_s=read_s)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The answer to ``request`` if it is a success. Raises Answered with any other, and Broken."""
-        with self._sessions.lend() as session:
-            try:
-                answer = session.request(
-                    request.method,
-                    f"{request.url.scheme}://{request.url.netloc.decode('ascii')}",
-                    request.url.raw_path.decode("ascii"),
-                    headers=dict(request.headers),
-                    body=request.read(),
-                    **self._within,
-                )
-                content = answer.read(MAX_ANSWER + 1, decode_content=True)
-            except TROUBLE as trouble:
-                # From None: the trouble's own words hold the address, and with it a phone number.
-                raise Broken(failure_of(trouble, session.progress)) from None
-            if len(content) > MAX_ANSWER:
-                raise Broken(Failure.TOO_BIG)
+        answer, content = self._sessions.ask(
+            request.method,
+            f"{request.url.scheme}://{request.url.netloc.decode('ascii')}",
+            request.url.raw_path.decode("ascii"),
+            headers=dict(request.headers),
+            body=request.read(),
+        )
         # As octets: of a text httpx would want ASCII, and the provider has the message by now.
         told = {name.encode(): answer.headers[name].encode("latin-1") for name in _HEADERS if name in answer.headers}
         response = httpx.Response(answer.status, headers=told, content=content, request=request)

@@ -2,24 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import attrs
 from messagebird import Client, ErrorException
 from messagebird.client import USER_AGENT
 from messagebird.http_client import ResponseFormat
 from messagebird.serde import json_serialize
-from urllib3 import BaseHTTPResponse
 
 from smsd.gateway.answers import Failure
 from smsd.gateway.reply import Reply, from_json
-from smsd.gateway.session import TROUBLE, Clock, failure_of
-from smsd.gateway.sessions import Sessions
+from smsd.gateway.session import Clock
+from smsd.gateway.sessions import CONNECT_S, Broken, Sessions
 
-#: Seconds to wait for a connection.
-CONNECT_S: Final = 5.0
-#: Octets of an answer that are read.
-MAX_ANSWER: Final = 1 << 20
 #: ``identity``: a small answer is not worth unpacking, and a packed one may be a bomb.
 _HEADERS: Final = {
     "Accept": "application/json",
@@ -51,14 +46,7 @@ def ask(client: Client, method: str, path: str, params: Callable[[], dict[str, A
         return Failure.UNREADABLE
 
 
-# These two go from our client through the SDK to ask(), and no further: so they are not of smsd's own tree.
-@attrs.frozen
-class Broken(Exception):
-    """There is no whole answer."""
-
-    failure: Failure
-
-
+# As Broken is.
 @attrs.frozen(kw_only=True)
 class Declined(Exception):
     """The provider answered something other than success."""
@@ -81,8 +69,7 @@ class SessionClient:
     def __init__(self, url: str, key: str, *, read_s: float, clock: Clock, connect_s: float = CONNECT_S) -> None:
         self._url = url
         self._headers = {**_HEADERS, "Authorization": f"AccessKey {key}"}
-        self._within = {"connect_s": connect_s, "read_s": read_s}
-        self._sessions = Sessions(clock)
+        self._sessions = Sessions(clock, read_s=read_s, connect_s=connect_s)
 
     def request(
         self,
@@ -96,16 +83,8 @@ class SessionClient:
             body = None if method == "GET" else json_serialize(params or {})
         except UnicodeEncodeError:  # a lone surrogate
             raise Broken(Failure.UNWRITABLE) from None
-        with self._sessions.lend() as session:
-            try:
-                target = f"{urlsplit(self._url).path.rstrip('/')}/{path.lstrip('/')}"
-                if params and body is None:
-                    target += f"?{urlencode(params)}"
-                response = session.request(method, self._url, target, headers=self._headers, body=body, **self._within)
-                content = _content(response)
-            except TROUBLE as trouble:
-                # From None: the trouble's own words hold the address, and with it a phone number.
-                raise Broken(failure_of(trouble, session.progress)) from None
+        query = f"?{urlencode(params)}" if params and body is None else ""
+        response, content = self._sessions.ask(method, self._url, path + query, headers=self._headers, body=body)
         if not 200 <= response.status < 300:
             retry_after, date = (response.headers.get(name, "") for name in ("Retry-After", "Date"))
             raise Declined(status=response.status, body=content, retry_after=retry_after, date=date)
@@ -118,12 +97,3 @@ class SessionClient:
     def close(self) -> None:
         """Close the connections of all threads; only once none of them is asking."""
         self._sessions.close()
-
-
-def _content(response: BaseHTTPResponse) -> bytes:
-    """The whole body, after which urllib3 has the connection back. Raises Broken if it is too big."""
-    content = response.read(MAX_ANSWER + 1, decode_content=True)
-    if len(content) > MAX_ANSWER:
-        response.close()
-        raise Broken(Failure.TOO_BIG)
-    return content

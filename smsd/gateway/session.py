@@ -82,6 +82,7 @@ class WatchedSession:
             preload_content=False,
         )
         if response.status < 200:  # 101: what follows is no HTTP any more
+            response.close()
             raise HTTPException
         return response
 

@@ -18,7 +18,7 @@ from smsd.core.outcome import Accepted, HeldOff, Outcome, Postponed, Throttled, 
 from smsd.core.settle import begin
 from smsd.gateway.answers import Failure
 from smsd.gateway.bird import BirdGateway
-from smsd.gateway.http import MAX_ANSWER
+from smsd.gateway.sessions import MAX_ANSWER
 from tests import messages
 from tests.integration import provider as faults
 from tests.integration.provider import Behaviour, Provider, answer

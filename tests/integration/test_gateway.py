@@ -35,9 +35,9 @@ from smsd.core.outcome import (
     Unanswered,
 )
 from smsd.gateway.answers import Failure
-from smsd.gateway.http import MAX_ANSWER, Broken, Declined, SessionClient
+from smsd.gateway.http import Declined, SessionClient
 from smsd.gateway.messagebird import MAX_PAGES, PAGE, MessageBirdGateway
-from smsd.gateway.sessions import IDLE_S
+from smsd.gateway.sessions import IDLE_S, MAX_ANSWER, Broken
 from smsd.ports import IGateway
 from tests.integration import provider as faults
 from tests.integration.provider import Behaviour, Provider, answer, http
