@@ -147,13 +147,11 @@ class Desk(ABC):
         rows: list[record.Row] = []
         taken = self.leases.next()
         crowds = Crowds(self._table.due)
+        draft.next_place = self._table.next_place()
         answers = [
             [self._keep(parcel, job.limit, draft, rows, taken, crowds) for parcel in job.parcels] for job in jobs
         ]
-        first = self._table.next_place()
         self._table.insert(rows)
-        if first is not None:
-            draft.place_rows(rows, first)
         return answers
 
     def _keep(

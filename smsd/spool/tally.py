@@ -38,6 +38,8 @@ class Draft:
         self.depth = Counter(tally.depth)
         self.in_line = Counter(tally.in_line)
         self.recipients = tally.recipients
+        #: The place of the next message that is inserted, where that is known.
+        self.next_place: int | None = None
         self._stretches = tally.stretches
         self._moved: list[tuple[Line, int, int]] = []  # a line, how many more in it, a place of theirs
 
@@ -54,23 +56,21 @@ class Draft:
             self.line(message.line, count, seq)
 
     def add_rows(self, rows: Sequence[record.Row]) -> None:
-        """Count the messages in ``rows`` as well."""
-        for (state, line, is_ready), count in record.counted(rows):
-            self.depth[state, line[0]] += count
-            if state is State.QUEUED and is_ready:
-                self.in_line[line] += count
-        self.recipients += sum([record.recipients(row) for row in rows if record.state(row) is State.QUEUED])
-
-    def place_rows(self, rows: Sequence[record.Row], first: int) -> None:
-        """Know that those of ``rows``, counted before, that are in line have the places from ``first`` on."""
-        begin = 0
+        """Count the messages in ``rows`` as well, with the places from ``next_place`` on if that is known."""
+        first, begin = self.next_place, 0
         while begin < len(rows):
-            stretch = (first + begin) >> STRETCH_BITS
-            end = min(len(rows), ((stretch + 1) << STRETCH_BITS) - first)
+            end, seq = len(rows), None
+            if first is not None:  # a stretch at a time
+                seq = first + begin
+                end = min(end, (((seq >> STRETCH_BITS) + 1) << STRETCH_BITS) - first)
             for (state, line, is_ready), count in record.counted(rows[begin:end]):
+                self.depth[state, line[0]] += count
                 if state is State.QUEUED and is_ready:
-                    self._moved.append((line, count, first + begin))
+                    self.line(line, count, seq)
             begin = end
+        if first is not None:
+            self.next_place = first + len(rows)
+        self.recipients += sum([record.recipients(row) for row in rows if record.state(row) is State.QUEUED])
 
     def line(self, line: Line, count: int, seq: int | None = None) -> None:
         """Count ``count`` more in ``line``, with the place ``seq`` if that is known."""
