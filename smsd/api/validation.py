@@ -172,8 +172,6 @@ def read_json(raw: bytes) -> Any:
     Refused as well: a name that stands twice in an object, NaN and infinities, lone surrogates, and nesting or
     numbers beyond what Python's parser takes.
     """
-    if not raw.strip():
-        raise _malformed("it is empty")
     try:
         value = _JSON.decode(raw.decode("utf-8"))
         if b"\\u" in raw:  # only an escape can make a surrogate without its other half
@@ -185,7 +183,7 @@ def read_json(raw: bytes) -> Any:
     except RecursionError:
         raise _malformed("it is nested too deeply") from None
     except ValueError as error:  # JSONDecodeError is one; so is a number of too many digits
-        raise _malformed(str(error)) from None
+        raise _malformed(str(error) if raw.strip() else "it is empty") from None
     return value
 
 

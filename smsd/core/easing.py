@@ -1,7 +1,7 @@
 """Says how many permits keep an agreed rate, and how many less when the provider finds it too fast."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import attrs
@@ -52,19 +52,14 @@ class Permits:
         """Requests a second at ``share`` of the pace, if each is answered after ``round_trip_s`` seconds."""
         return self.usable(share) / (self.eased_span_s(share) + round_trip_s)
 
-    def outlook(
-        self, ease: "Ease", round_trip_s: float, now: float, out: int, back_at: Callable[[int], float]
-    ) -> Outlook:
-        """What the permits promise at ``now``, eased off by ``ease``, with ``out`` of them out.
-
-        ``back_at`` says when the permit is back that is the so-and-so-manyeth of those to come back.
-        """
+    def outlook(self, ease: "Ease", round_trip_s: float, now: float, back: Sequence[float]) -> Outlook:
+        """What the permits promise at ``now``, eased off by ``ease``; ``back`` is when those that are out are back."""
         share = ease.share_at(now)
         usable = self.usable(share)
 
         def until(number: int) -> float:
-            back = out - usable + number
-            return max(0.0, back_at(back) - now) if 0 <= back < out else 0.0
+            place = len(back) - usable + number
+            return max(0.0, back[place] - now) if 0 <= place < len(back) else 0.0
 
         return Outlook(
             pace=self.pace(share, round_trip_s),

@@ -206,8 +206,6 @@ class Sender:
 
     def _named(self, steps: list[Message], now: float) -> list[Message]:
         """``steps``, with the name of their request in those that begin to go together."""
-        if len(steps) < 2:
-            return steps
         going = {step.id for step in steps if step.state is State.SENDING and not step.bundle}
         if len(going) < 2:
             return steps

@@ -46,7 +46,7 @@ class PermitThrottle:
         now, round_trip_s, span_s = self._clock.seconds(), self._round_trip_s or 0.0, self._eased_span_s()
         used = (max(now, since + round_trip_s) + span_s for since in self._since.values())
         back = sorted([*used, *(free_at for free_at, _ in self._idle if free_at > now)])
-        return self._pace.outlook(self._ease, round_trip_s, now, len(back), back.__getitem__)
+        return self._pace.outlook(self._ease, round_trip_s, now, back)
 
     def start(self) -> None:
         """Begin with every permit on its way back: an earlier process may have sent until just now."""

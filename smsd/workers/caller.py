@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -14,6 +14,8 @@ from smsd.core.outlook import Outlook
 from smsd.core.turns import Place
 from smsd.spool import record
 from smsd.workers.link import Call
+
+_SEEN: Final = [field.name for field in attrs.fields(Outlook)]
 
 
 class Caller:
@@ -59,8 +61,7 @@ class Caller:
 
 
 def _outlook(*values: Any) -> Outlook:
-    names = [field.name for field in attrs.fields(Outlook)]
-    return Outlook(**dict(zip(names, values, strict=True)))
+    return Outlook(**dict(zip(_SEEN, values, strict=True)))
 
 
 def _answer(code: int, body: dict[str, Any], headers: dict[str, str]) -> Answer:

@@ -108,7 +108,7 @@ class PostgresThrottle:
         used = [each.at for each in list(self._taken.values()) if each.at <= now]
         round_trip_s, span_s = self._round_trip_s or 0.0, self._permits.eased_span_s(self._share())
         back = [*self._returned, *(max(now, at + round_trip_s) + span_s for at in used)]
-        return self._permits.outlook(self._ease, round_trip_s, now, min(self.permits, len(back)), back.__getitem__)
+        return self._permits.outlook(self._ease, round_trip_s, now, back[: self.permits])
 
     def start(self) -> None:
         """Begin; the schema must be there."""
