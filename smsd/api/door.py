@@ -58,7 +58,7 @@ class Door:
             given = None if key is None else key.decode("latin-1")
             return await self._posting.take(body, api_key, given, trace_of(headers))
         finally:
-            self._measure(Took.ACCEPT, self._monotonic() - began)
+            self._measure(Took.ACCEPT, [self._monotonic() - began])
 
 
 def headers_of(request: IRequest) -> dict[bytes, bytes]:

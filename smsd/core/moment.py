@@ -6,14 +6,13 @@ from functools import lru_cache
 
 def moment(at: float) -> str:
     """``at`` (UTC epoch seconds) to the millisecond."""
-    day, second = divmod(int(at // 1), 86_400)
-    hour, minute = divmod(second // 60, 60)
-    return f"{_day(day)}T{hour:02}:{minute:02}:{second % 60:02}.{int(at % 1 * 1000.0):03}Z"
+    second, part = divmod(at, 1)
+    return f"{_second(int(second))}.{int(part * 1000.0):03}Z"
 
 
-@lru_cache(maxsize=1024)  # a time is written with each accept, and most of it is the same all day
-def _day(number: int) -> str:
-    return datetime.fromtimestamp(number * 86_400, UTC).date().isoformat()
+@lru_cache(maxsize=1024)  # a time is written with each accept, and many are within one second
+def _second(number: int) -> str:
+    return datetime.fromtimestamp(number, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def read_moment(text: str) -> float:

@@ -1,7 +1,7 @@
 """What is told to people and their tools when something happens."""
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -32,11 +32,11 @@ class Took(enum.Enum):
     __hash__ = object.__hash__  # a member is the only one of its value; enum's own hash is a function in Python
 
 
-#: Takes what was timed, and seconds; never raises, never waits.
-Measure = Callable[[Took, float], None]
+#: Takes what was timed, and the seconds that each took; never raises, never waits.
+Measure = Callable[[Took, Sequence[float]], None]
 
 
-def unmeasured(took: Took, seconds: float) -> None:
+def unmeasured(took: Took, seconds: Sequence[float]) -> None:
     """Nobody wants to know."""
 
 

@@ -139,7 +139,7 @@ class Sender:
         self._taking = Deferred.fromCoroutine(self._lane.throttle.take(self.ahead_s))
         try:
             permit = await self._taking
-            self._measure(Took.THROTTLE, self._clock.seconds() - asked_at)
+            self._measure(Took.THROTTLE, [self._clock.seconds() - asked_at])
             return permit
         except CancelledError:  # we are stopping, or all are held
             await self._release(leases)

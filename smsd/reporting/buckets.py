@@ -19,10 +19,11 @@ class Buckets:
         self._counts = [0] * (len(timing.buckets) + 1)
         self._sum_s = 0.0
 
-    def add(self, seconds: float) -> None:
-        """Count one of so many ``seconds``."""
-        self._counts[bisect_left(self._bounds, seconds)] += 1
-        self._sum_s += seconds
+    def add(self, seconds: Sequence[float]) -> None:
+        """Count one for each of ``seconds``."""
+        for each in seconds:
+            self._counts[bisect_left(self._bounds, each)] += 1
+        self._sum_s += sum(seconds)
 
     def family(self) -> HistogramMetricFamily:
         """What Prometheus is shown: each bucket holds those of the ones before it, too."""

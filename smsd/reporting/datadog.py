@@ -45,7 +45,8 @@ class Datadog:
             case Snapshot():
                 self._show(item)
             case Measured(timing=timing, seconds=seconds):
-                self._agent.histogram(dotted(timing.full), seconds)
+                for each in seconds:
+                    self._agent.histogram(dotted(timing.full), each)
             case _:
                 assert_never(item)
 

@@ -1,7 +1,7 @@
 """Names every metric, and says what each notice counts: the same for Prometheus and for Datadog."""
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -108,14 +108,14 @@ class Snapshot:
 
 @attrs.frozen(kw_only=True)
 class Measured:
-    """A duration that no notice tells of."""
+    """Durations that no notice tells of."""
 
     timing: Timing  #: one without labels
-    seconds: float
+    seconds: Sequence[float]
 
     @classmethod
-    def of(cls, took: Took, seconds: float) -> "Measured":
-        """What ``took`` so many ``seconds``."""
+    def of(cls, took: Took, seconds: Sequence[float]) -> "Measured":
+        """What ``took`` so many ``seconds``, each time."""
         return cls(timing=_OF[took], seconds=seconds)
 
 

@@ -69,7 +69,7 @@ class Prometheus:
             self._child(self._timings[timing], timing.labels, notice.what, place).observe(seconds)
 
     def measure(self, measured: Measured) -> None:
-        """Add a duration that no notice tells of."""
+        """Add durations that no notice tells of."""
         self._measured[measured.timing].add(measured.seconds)
 
     def render(self, accept: str) -> tuple[str, bytes]:

@@ -151,6 +151,7 @@ class Desk(ABC):
         answers = [
             [self._keep(parcel, job.limit, draft, rows, taken, crowds) for parcel in job.parcels] for job in jobs
         ]
+        draft.keep(rows)
         self._table.insert(rows)
         return answers
 
@@ -167,7 +168,7 @@ class Desk(ABC):
             where = attrs.evolve(where, usages=usages, then=then)
         if (claim := parcel.claim) is not None:
             self._table.claim(claim, Claimed(fingerprint=claim.fingerprint, answer=claim.answer(where)))
-        draft.add_rows(parcel.rows)
+        draft.queue(parcel.rows)
         rows += parcel.rows
         return where
 

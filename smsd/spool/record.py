@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any, Final, overload
@@ -260,10 +260,15 @@ def state(row: Row) -> State:
     return _STATES[row[_STATE]]
 
 
-def counted(rows: Sequence[Row]) -> Iterator[tuple[tuple[State, tuple[Priority, str], bool], int]]:
+def counted(rows: Sequence[Row]) -> Iterable[tuple[tuple[State, tuple[Priority, str], bool], int]]:
     """How many of ``rows`` are in which state and line, and whether their time has come."""
-    for (state, priority, api_key, ready), count in Counter(map(_PLACE, rows)).items():
-        yield (_STATES[state], (_PRIORITIES[priority], api_key), ready == 1), count
+    if len(rows) == 1:  # as most that come: to count one takes longer than all else
+        return [((state(rows[0]), line(rows[0]), rows[0][-1] == 1), 1)]
+    counts = Counter(map(_PLACE, rows)).items()
+    return [
+        ((_STATES[state], (_PRIORITIES[priority], api_key), ready == 1), count)
+        for (state, priority, api_key, ready), count in counts
+    ]
 
 
 def is_ready(message: Message) -> bool:

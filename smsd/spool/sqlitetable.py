@@ -16,7 +16,7 @@ from smsd.spool.table import ID, SELECT, Table
 from smsd.spool.tally import STRETCH_BITS, Tally
 
 #: Rows in a statement. One for many rows gives the GIL away once, not row by row; few sizes keep it prepared.
-SIZES: Final = (256, 32, 4, 1)
+SIZES: Final = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 
 # VALUES and not json_each(?): measured 4 times as fast, exact to the last bit of a time, and SQLite's json
 # functions end a text at U+0000.

@@ -55,8 +55,15 @@ class Draft:
         if record.is_ready(message) if is_in_line is None else is_in_line:
             self.line(message.line, count, seq)
 
-    def add_rows(self, rows: Sequence[record.Row]) -> None:
-        """Count the messages in ``rows`` as well, with the places from ``next_place`` on if that is known."""
+    def queue(self, rows: Sequence[record.Row]) -> None:
+        """Count what waits of ``rows``, which come: whoever comes after them stands behind them."""
+        for (state, line, is_ready), count in record.counted(rows):
+            if state is State.QUEUED and is_ready:
+                self.in_line[line] += count
+        self.recipients += sum([record.recipients(row) for row in rows if record.state(row) is State.QUEUED])
+
+    def keep(self, rows: Sequence[record.Row]) -> None:
+        """Count ``rows``, which are counted where they wait, with the places from ``next_place`` on if that is known."""
         first, begin = self.next_place, 0
         while begin < len(rows):
             end, seq = len(rows), None
@@ -65,12 +72,11 @@ class Draft:
                 end = min(end, (((seq >> STRETCH_BITS) + 1) << STRETCH_BITS) - first)
             for (state, line, is_ready), count in record.counted(rows[begin:end]):
                 self.depth[state, line[0]] += count
-                if state is State.QUEUED and is_ready:
-                    self.line(line, count, seq)
+                if state is State.QUEUED and is_ready and seq is not None:
+                    self._moved.append((line, count, seq))
             begin = end
         if first is not None:
             self.next_place = first + len(rows)
-        self.recipients += sum([record.recipients(row) for row in rows if record.state(row) is State.QUEUED])
 
     def line(self, line: Line, count: int, seq: int | None = None) -> None:
         """Count ``count`` more in ``line``, with the place ``seq`` if that is known."""

@@ -125,7 +125,7 @@ class Writer:
 
     # On the reactor's thread again.
     def _answer(self, answers: Answers, took_s: float) -> None:
-        self._measure(Took.COMMIT, took_s)
+        self._measure(Took.COMMIT, [took_s])
         for answer in answers:
             done = self._unanswered.popleft().done
             if isinstance(answer, Exception):

@@ -3,7 +3,7 @@
 import logging
 import platform
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -66,7 +66,7 @@ class Observing:
         # Else urllib3 and others write to the terminal at each retry.
         logging.getLogger().addHandler(logging.NullHandler())
 
-    def measure(self, took: Took, seconds: float) -> None:
+    def measure(self, took: Took, seconds: Sequence[float]) -> None:
         """See core.notice.Measure."""
         measured = Measured.of(took, seconds)
         self.metrics.measure(measured)
@@ -158,7 +158,7 @@ class Observing:
 
     def _lag(self) -> None:
         now = self._reactor.seconds()
-        self.measure(Took.REACTOR, max(0.0, now - self._due_at - LAG_S))
+        self.measure(Took.REACTOR, [max(0.0, now - self._due_at - LAG_S)])
         self._due_at = now
 
 

@@ -54,8 +54,7 @@ class Desk:
                     posting = self._door.posted(headers, body, partial(IPv4Address, "TCP", host, 0))
                     _ = posting.addCallback(_answer, number).addCallback(send)
                 case "took", durations:
-                    for seconds in durations:
-                        self._measure(Took.ACCEPT, seconds)
+                    self._measure(Took.ACCEPT, durations)
                 case _:
                     raise ValueError(call[0])
         if keeps:

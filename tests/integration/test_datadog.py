@@ -79,7 +79,7 @@ def test_datadog_shows_what_can_only_be_looked_at(agent: Agent) -> None:
     depth = {(State.QUEUED, Priority.HIGH): 3}
     drops = {"sentry": 2}
     agent.datadog.take(Snapshot(depth=depth, oldest_s=1.5, eta_s=60.0, pace_used=0.5, pace_allowed=1.0, drops=drops))
-    agent.datadog.take(Measured(timing=Timing.COMMIT, seconds=0.25))
+    agent.datadog.take(Measured(timing=Timing.COMMIT, seconds=[0.25]))
     assert agent.received(9) == [
         "smsd.depth:3|g|#state:queued,priority:high,env:test",
         "smsd.reporter.drops:2|g|#reporter:sentry,env:test",

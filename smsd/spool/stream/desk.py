@@ -136,7 +136,7 @@ class StreamDesk(Follower):
         promises = []
         for parcel in job.parcels:
             promises.append(self._promise(parcel, guess))
-            guess.add_rows(parcel.rows)
+            guess.queue(parcel.rows)
         return _Wish([command.append(job, promises)], lambda answers: answers[0])
 
     def _promise(self, parcel: Parcel, guess: Draft) -> str:

@@ -116,7 +116,7 @@ def test_a_clock_that_was_set_back_makes_no_negative_time(page: Page) -> None:
 
 @pytest.mark.parametrize("timing", [each for each in Timing if each not in NOTICED])
 def test_other_durations_are_added_by_hand(page: Page, timing: Timing) -> None:
-    page.prometheus.measure(Measured(timing=timing, seconds=0.25))
+    page.prometheus.measure(Measured(timing=timing, seconds=[0.25]))
     assert page(f"{timing.full}_sum") == 0.25
 
 
