@@ -16,6 +16,7 @@ from twisted.logger import ILogObserver
 from twisted.python import usage
 from twisted.python.logfile import LogFile
 
+from smsd.collecting import collect_rarely
 from smsd.core.errors import SmsdError
 from smsd.reporting.log import observer
 from smsd.service import Daemon
@@ -67,6 +68,7 @@ class Runner(Service):
             raise SystemExit(f"smsd cannot start: {error}") from error
         # Twisted's own handlers would end the process by the signal again, as if it had failed.
         self._reactor.callWhenRunning(self._handle_signals)
+        self._reactor.callWhenRunning(collect_rarely)
         self._reactor.callWhenRunning(notify, os.environ, "READY=1")
 
     def stopService(self) -> Any:

@@ -63,7 +63,7 @@ class Draft:
         self.recipients += sum([record.recipients(row) for row in rows if record.state(row) is State.QUEUED])
 
     def keep(self, rows: Sequence[record.Row]) -> None:
-        """Count ``rows``, which are counted where they wait, with the places from ``next_place`` on if that is known."""
+        """Count ``rows``, which are counted where they wait, with their places if ``next_place`` is known."""
         first, begin = self.next_place, 0
         while begin < len(rows):
             end, seq = len(rows), None

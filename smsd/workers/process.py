@@ -1,6 +1,5 @@
 """The accept process itself."""
 
-import gc
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from smsd.api.door import Door
 from smsd.api.exchange import Dates
 from smsd.api.posting import Posting
 from smsd.api.problems import Answer
+from smsd.collecting import collect_rarely
 from smsd.core.claim import Claimed
 from smsd.core.notice import Took
 from smsd.core.outlook import Outlook
@@ -37,8 +37,6 @@ CALLS_OUT: Final = 4
 DOOR: Final = 5
 #: Seconds between two looks for connections that nothing comes in on, and at durations that are not told yet.
 SWEEP_S: Final = 5.0
-#: Objects made between two rounds of the collector: nearly all that a request makes is gone with it.
-COLLECT: Final = 50_000
 
 
 @implementer(ILogObserver)
@@ -118,9 +116,7 @@ class AcceptProcess(Protocol):
         self._handover.start()
         self._sweeping.clock = self._reactor
         _ = self._sweeping.start(SWEEP_S, now=False)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(COLLECT, 20, 50)
+        collect_rarely()
         self._link.send(("ready",))
 
     def _posted(self, headers: Mapping[bytes, bytes], body: bytes, peer: Callable[[], Any]) -> Deferred[Answer]:
