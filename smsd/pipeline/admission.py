@@ -10,6 +10,7 @@ from smsd.core.claim import Claim
 from smsd.core.errors import Closing, SpoolFull, SpoolUnavailable
 from smsd.core.message import Message, What
 from smsd.core.notice import Notice
+from smsd.core.outlook import Outlook
 from smsd.core.quota import Quota
 from smsd.core.turns import Place
 from smsd.ports import IInbox, IReporter
@@ -37,8 +38,7 @@ class Admission:
         self,
         *,
         inbox: IInbox,
-        pace: Callable[[], float],
-        held_s: Callable[[], float],
+        outlook: Callable[[], Outlook],
         backlog_limit: int,
         quotas: Callable[[str], Sequence[Quota]],
         wake: Callable[[], None],
@@ -46,12 +46,11 @@ class Admission:
     ) -> None:
         """At most ``backlog_limit`` recipients may wait; ``wake`` tells of new messages.
 
-        ``pace`` says how many requests a second the provider is given at the moment, ``held_s`` for how many seconds
-        it is given none, ``quotas`` what is set for an API key, by its name.
+        ``outlook`` says when the provider can be given requests, as of now, ``quotas`` what is set for an API key, by
+        its name.
         """
         self._inbox = inbox
-        self._pace = pace
-        self._held_s = held_s
+        self._outlook = outlook
         self._backlog_limit = backlog_limit
         self._quotas = quotas
         self._wake = wake
@@ -115,11 +114,11 @@ class Admission:
         return attrs.evolve(full, retry_after_s=self._until_room_s(full, now))
 
     def _until_room_s(self, full: SpoolFull, now: float) -> int:
-        # Room comes with each request.
-        pace = self._pace()
-        wait_s = self._held_s() + full.requests / pace
+        # Room comes with each request; one to spare, since who is a moment early is refused again.
+        outlook = self._outlook()
+        wait_s = outlook.wait_s(math.ceil(full.requests))
         if full.due_at is not None:
-            wait_s = max(wait_s, full.due_at - now + full.later / pace)
+            wait_s = max(wait_s, outlook.wait_from_s(full.due_at - now, full.later))
         elif full.later:
             wait_s = max(wait_s, UNKNOWN_S)
         return max(1, math.ceil(wait_s))

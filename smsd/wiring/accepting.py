@@ -45,24 +45,21 @@ class Accepting:
         now: Callable[[], float],
         inbox: IInbox,
         gate: Gate,
-        pace: Callable[[], float],
         outlook: Callable[[], Outlook],
-        held_s: Callable[[], float],
         wake: Callable[[], None],
         reporter: IReporter,
         measure: Measure,
     ) -> None:
         """Leave messages in ``inbox`` and ``wake`` the other half.
 
-        It sends at ``pace`` requests a second, and surely none for ``held_s`` seconds; ``outlook`` says more.
+        ``outlook`` says when that can give the provider requests, as of now.
         """
         self._settings = settings
         self._reactor = reactor
         self._now = now
         self._admission = Admission(
             inbox=inbox,
-            pace=pace,
-            held_s=held_s,
+            outlook=outlook,
             backlog_limit=settings.backlog_limit,
             quotas=self._quotas,
             wake=wake,

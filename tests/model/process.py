@@ -70,11 +70,12 @@ class Process:
         asked: dict[str, Any] = {"ledger": seam, "now": clock.seconds, "reporter": self.notebook}
         self.operations = Operations(wake=wake, **asked)
         self.reports = Reports(clock=clock, **asked)
-        pace = lambda: throttle.pace  # noqa: E731
+        outlook = lambda: pacer.outlook(  # noqa: E731
+            throttle.outlook, held_s=hold.wait_s, is_waiting=bool(lane.waiting), ahead_s=sender.ahead_s
+        )
         admission = Admission(
             inbox=seam,
-            pace=pace,
-            held_s=lambda: hold.wait_s,
+            outlook=outlook,
             backlog_limit=BACKLOG,
             quotas=lambda name: (),
             wake=wake,
@@ -82,9 +83,7 @@ class Process:
         )
         self.intake = Intake(
             admit=admission.admit,
-            outlook=lambda: pacer.outlook(
-                throttle.outlook, held_s=hold.wait_s, is_waiting=bool(lane.waiting), ahead_s=sender.ahead_s
-            ),
+            outlook=outlook,
             idempotency_s=IDEMPOTENCY_S,
             callback_url=lambda name: "",
             new_id=new_id,

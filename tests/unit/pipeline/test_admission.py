@@ -7,6 +7,7 @@ from pytest_twisted import ensureDeferred
 
 from smsd.core.errors import SpoolFull
 from smsd.core.message import Message
+from smsd.core.outlook import Outlook
 from smsd.pipeline.admission import Admission
 from smsd.spool.memory import MemorySpool
 from tests.messages import NOW, sms
@@ -16,13 +17,14 @@ LIMIT = 3
 
 
 async def retry_after_s(
-    *waiting: Message, pace: float = 2.0, held_s: float = 0.0, is_held: bool = False, asked: int = 1
+    *waiting: Message, pace: float = 2.0, first_s: float = 0.0, is_held: bool = False, asked: int = 1
 ) -> int:
     """What a client is told for whose ``asked`` messages there is no room beside ``waiting``."""
     spool = MemorySpool()
     spool.open()
     more: dict[str, Any] = {"backlog_limit": LIMIT, "quotas": lambda name: (), "wake": lambda: None}
-    admission = Admission(inbox=spool, pace=lambda: pace, held_s=lambda: held_s, reporter=Notebook(), **more)
+    outlook = Outlook(pace=pace, first_s=first_s)
+    admission = Admission(inbox=spool, outlook=lambda: outlook, reporter=Notebook(), **more)
     await admission.admit(waiting, None, NOW)
     if is_held:
         await spool.hold(NOW + 1, 99)
@@ -44,7 +46,13 @@ async def test_by_the_pace_while_what_waits_is_in_line() -> None:
 
 @ensureDeferred
 async def test_not_before_the_provider_is_tried_again() -> None:
-    assert await retry_after_s(sms(), sms(), sms(), held_s=29.5) == 30
+    assert await retry_after_s(sms(), sms(), sms(), first_s=29.5) == 30
+
+
+@ensureDeferred
+async def test_not_before_a_permit_is_back() -> None:
+    assert await retry_after_s(sms(), sms(), sms(), pace=2.0, first_s=1.0) == 2
+    assert await retry_after_s(sms(), sms(), sms(), pace=2.0, first_s=1.0, asked=3) == 3
 
 
 @ensureDeferred
