@@ -115,7 +115,10 @@ class ILedger(Interface):
         """The message ``id`` as it is stored. Raises UnknownMessage and SpoolUnavailable."""
 
     async def search(query: Query) -> Page:
-        """A page of the messages that ``query`` admits, newest first. Raises SpoolUnavailable."""
+        """A page of the messages that ``query`` admits, newest first. Raises SpoolUnavailable.
+
+        It may be short, or empty, and not the last: the last is the one that no other follows.
+        """
 
     async def amend(id: str, step: Callable[[Message], Message]) -> Message:
         """Make ``step(message)`` durable in place of the message ``id``, as one step that nothing comes between.

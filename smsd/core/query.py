@@ -47,7 +47,7 @@ class Query:
 
 @attrs.frozen(kw_only=True)
 class Page:
-    """Some of the messages that were asked for."""
+    """Some of the messages that were asked for: as many as the limit, fewer or none, and yet not the last page."""
 
     messages: tuple[Message, ...]  #: newest first
     before: int | None  #: for the next page; None when this was the last one

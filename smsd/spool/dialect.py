@@ -34,6 +34,9 @@ class Dialect:
     """Where the engines differ in a statement that they share."""
 
     each_recipient: str  #: the numbers of a message's recipients, as rows of one column ``value``
+    newest: str  #: has a part, put in place of ``{}``, read newest first and no further than ``:slice``
+    source: str  #: the messages, when they are read by their places
+    is_on_way: str  #: narrows them down to the places of ``way``, and has them read by these
     lock: str = ""  #: ends a question for rows that are about to be changed
     skip: str = ""  #: the same, passing over what another node is changing
     unlease: str = ""  #: takes the lease from a message that is being changed

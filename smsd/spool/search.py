@@ -1,42 +1,119 @@
 """Writes a question to the ledger as SQL."""
 
+from collections.abc import Mapping
 from typing import Any, Final
+
+import attrs
 
 from smsd.core.lifecycle import State
 from smsd.core.query import Query
 from smsd.spool import record
+from smsd.spool.dialect import Dialect
 
 #: Messages that may lie out of the order of their times.
 SLACK: Final = 10_000
+#: Messages that are looked through for a page, where no index knows all that narrows it down; some 15 ms.
+SLICE: Final = 5_000
 
-#: How each field of a query narrows it down.
+# Times rise with seq, but for a clock that is set back: the index finds about where to begin and to end.
+_FROM: Final = f"""seq >= -{SLACK} + coalesce((SELECT seq FROM message
+                   WHERE accepted_at >= :since ORDER BY accepted_at LIMIT 1), 0)"""
+_TO: Final = f"""seq <= {SLACK} + coalesce((SELECT seq FROM message
+                 WHERE accepted_at < :until ORDER BY accepted_at DESC LIMIT 1), 0)"""
+_TIMES: Final = {"since": "accepted_at >= :since", "until": "accepted_at < :until"}
+#: How each field of a query narrows it down. No index serves for any recipient: a way does.
 _NARROWING: Final = {
-    # A message to one has its recipient in an index; one to many has them in a table of their own.
-    "recipient": """seq IN (SELECT seq FROM message WHERE recipients ->> 0 = :recipient
-                            UNION SELECT seq FROM recipient WHERE msisdn = :recipient)""",
+    "recipient": """(recipients ->> 0 = :recipient
+                     OR EXISTS (SELECT 1 FROM recipient WHERE msisdn = :recipient AND recipient.seq = message.seq))""",
     "originator": "originator = :originator",
     "reference": "reference = :reference AND reference <> ''",
     "batch": "batch = :batch AND batch <> ''",
-    "is_held": "is_held = :is_held AND is_held = 1",
+    "is_held": "is_held = 1",
     "api_key": "api_key = :api_key",
-    # Times rise with seq, but for a clock that is set back: the index finds about where to begin and to end.
-    "since": f"""accepted_at >= :since AND seq >= -{SLACK} + coalesce((SELECT seq FROM message
-                 WHERE accepted_at >= :since ORDER BY accepted_at LIMIT 1), 0)""",
-    "until": f"""accepted_at < :until AND seq <= {SLACK} + coalesce((SELECT seq FROM message
-                 WHERE accepted_at < :until ORDER BY accepted_at DESC LIMIT 1), 0)""",
+    "since": f"{_TIMES['since']} AND {_FROM}",
+    "until": f"{_TIMES['until']} AND {_TO}",
     "before": "seq < :before",
 }
+#: Where the places lie of what a query admits.
+_RANGE: Final = {"since": _FROM, "until": _TO, "before": _NARROWING["before"], "floor": "seq >= :floor"}
+#: By what is found in order through an index of its own, the fewest first. A key has its states in its index too.
+_WAYS: Final = ("batch", "reference", "is_held", "recipient", "originator", "api_key", "state")
+
+#: A statement and its values.
+Statement = tuple[str, dict[str, Any]]
 
 
-#: A message of a key has its key and its state in one index. These narrow a query down further than any key does.
-_NARROWER: Final = frozenset({"recipient", "originator", "reference", "batch", "is_held"})
+@attrs.frozen(kw_only=True)
+class Way:
+    """An index through which the places of what a query admits, and of more, are read newest first."""
+
+    by: str  #: the field of the query
+    state: State | None  #: that the index knows as well
+
+    def floor_sql(self, query: Query, slice: int, dialect: Dialect) -> Statement:
+        """The statement that reads the last place of the first ``slice``, if there are as many, and its values."""
+        values = _values(query)
+        sql = f"{self._places(values, dialect.newest)} ORDER BY seq DESC LIMIT 1 OFFSET :skip"
+        return sql, {**values, "slice": slice, "skip": slice - 1}
+
+    def search_sql(self, query: Query, floor: int | None, dialect: Dialect) -> Statement:
+        """The statement like the other one, but this way and down to the place ``floor`` only, and its values."""
+        values = _values(query) | ({} if floor is None else {"floor": floor})
+        rest = [_NARROWING[name] for name in values if name not in {self.by, *_RANGE}]
+        times = [_TIMES[name] for name in values if name in _TIMES]
+        read = _read(dialect.source, [dialect.is_on_way, *rest, *times, *_is_in(query.state)])
+        # No limit to the way: a message that comes in between would push out the one at the floor.
+        sql = f"WITH way AS MATERIALIZED ({self._places(values, '{}')}) {read} ORDER BY seq DESC LIMIT :limit"
+        return sql, {**values, "limit": query.limit + 1}
+
+    def _places(self, values: Mapping[str, Any], part: str) -> str:
+        within = "".join(f" AND {_RANGE[name]}" for name in values if name in _RANGE)
+        return " UNION ALL ".join(part.format(f"SELECT seq FROM {each}{within}") for each in self._parts())
+
+    def _parts(self) -> list[str]:
+        if self.by == "recipient":
+            # A message to one has its recipient in an index; one to many has them in a table of their own.
+            return ["message WHERE recipients ->> 0 = :recipient", "recipient WHERE msisdn = :recipient"]
+        if self.by == "state":
+            return [f"message WHERE {each}" for each in _is_in(self.state)]
+        narrowed = f"message WHERE {_NARROWING[self.by]}"
+        if self.by != "api_key":
+            return [narrowed]
+        # Each state in the order of the index: the newest of all come without sorting.
+        states = list(State) if self.state is None else [self.state]
+        return [f"{narrowed} AND {part}" for state in states for part in _is_in(state)]
 
 
-def search_sql(query: Query, by_state: str = "") -> tuple[str, dict[str, Any]]:
-    """The statement that reads ``seq`` and the fields of what ``query`` admits, newest first, and its values.
+def ways(query: Query) -> list[Way]:
+    """Those that lead to what ``query`` admits: the one that goes furthest back in a slice is the best.
 
-    ``by_state``, in the words of a database, has it read the index of the states rather than that of the originators.
+    None if a single index knows all of it, and ``search_sql`` will do.
     """
+    found = _found(query)
+    is_parted = found == ["recipient"] or (found == ["api_key"] and query.state is None)
+    return [Way(by=name, state=query.state) for name in found] if is_parted or len(found) > 1 else []
+
+
+def slice_size(query: Query) -> int:
+    """How many messages are looked through for a page of ``query``."""
+    is_all_wanted = len(_found(query)) == 1 and query.since is None and query.until is None
+    return 2 * (query.limit + 1) if is_all_wanted else SLICE  # one message may be found twice by its recipient
+
+
+def search_sql(query: Query) -> Statement:
+    """The statement that reads ``seq`` and the fields of what ``query`` admits, newest first, and its values."""
+    values = _values(query)
+    read = _read("message", [*(_NARROWING[name] for name in values), *_is_in(query.state)])
+    return f"{read} ORDER BY seq DESC LIMIT :limit", {**values, "limit": query.limit + 1}
+
+
+def _found(query: Query) -> list[str]:
+    given = _values(query).keys() | (set() if query.state is None else {"state"})
+    is_of_key = {"api_key", "state"} <= given  # in one index
+    return [name for name in _WAYS if name in given and not (is_of_key and name == "state")]
+
+
+def _values(query: Query) -> dict[str, Any]:
     given = {
         "recipient": None if query.recipient is None else query.recipient.digits,
         "originator": query.originator,
@@ -48,15 +125,7 @@ def search_sql(query: Query, by_state: str = "") -> tuple[str, dict[str, Any]]:
         "until": query.until,
         "before": query.before,
     }
-    values = {name: value for name, value in given.items() if value is not None}
-    narrowed = [_NARROWING[name] for name in values]
-    states: list[State | None] = [query.state]
-    if query.state is None and query.api_key is not None and not values.keys() & _NARROWER:
-        states = list(State)  # each in the order of the index: the newest of all come without sorting
-    is_by_state = values.keys() <= {"originator", "since", "until", "before"} and query.state is not None
-    source = f"message {by_state}" if is_by_state else "message"
-    reads = [_read(source, [*narrowed, *_is_in(state)]) for state in states]
-    return f"{' UNION ALL '.join(reads)} ORDER BY seq DESC LIMIT :limit", {**values, "limit": query.limit + 1}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _is_in(state: State | None) -> list[str]:
@@ -65,5 +134,4 @@ def _is_in(state: State | None) -> list[str]:
 
 
 def _read(source: str, narrowed: list[str]) -> str:
-    where = f" WHERE {' AND '.join(narrowed)}" if narrowed else ""
-    return f"SELECT seq, {', '.join(record.FIELDS)} FROM {source}{where}"
+    return f"SELECT seq, {', '.join(record.FIELDS)} FROM {source} WHERE {' AND '.join(narrowed or ['1 = 1'])}"

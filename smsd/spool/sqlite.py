@@ -9,9 +9,7 @@ from typing import Final
 from zope.interface import implementer
 
 from smsd.core.errors import SpoolRefused
-from smsd.core.message import Priority
 from smsd.core.notice import Measure, unmeasured
-from smsd.core.query import Page, Query
 from smsd.core.turns import AGEING_S
 from smsd.ports import IEngine
 from smsd.spool import schema
@@ -24,8 +22,6 @@ from smsd.spool.writer import IWriterReactor
 
 #: Seconds that a lock which somebody else (a backup, a shell) has on the file is waited for.
 BUSY_S: Final = 2.0
-#: Messages in a state that are soon read through; some 20 ms.
-FEW: Final = 10_000
 
 
 @implementer(IEngine)
@@ -65,13 +61,6 @@ class SqliteSpool(SqlSpool):
 
     def listen(self, wake: Callable[[], None]) -> None:
         """Nothing: no other process can leave something to send."""
-
-    async def search(self, query: Query) -> Page:
-        """A page of the messages that ``query`` admits, newest first. Raises SpoolUnavailable."""
-        # SQLite does not know how many are in a state, and would read through all of an originator for a few.
-        depth = (await self._tally()).depth
-        count = sum(depth.get((query.state, each), 0) for each in Priority) if query.state is not None else FEW
-        return await self._read(self._reading.search, query, "" if count >= FEW else "INDEXED BY message_state")
 
     async def close(self) -> None:
         """Finish every job, then let go of the file; does nothing if it is not open."""

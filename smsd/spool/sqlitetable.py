@@ -38,7 +38,12 @@ _IN_DOUBT: Final = f"{SELECT} WHERE ready = 1 AND state = 'uncertain' ORDER BY p
 _TO_ATTEND: Final = f"{SELECT} WHERE state = ? AND attend_at <= ? ORDER BY attend_at"
 _SENDING: Final = f"{SELECT} WHERE state = 'sending'"
 #: One process has the file to itself: nothing has to be locked, and leases are in its memory.
-_SQLITE: Final = Dialect(each_recipient="json_each(message.recipients) AS each")
+_SQLITE: Final = Dialect(
+    each_recipient="json_each(message.recipients) AS each",
+    newest="{}",  # the parts are merged, each read as far as it is needed
+    source="message NOT INDEXED",
+    is_on_way="seq IN (SELECT seq FROM way)",
+)
 
 
 class SqliteTable(Table):

@@ -17,7 +17,7 @@ from smsd.spool import record
 from smsd.spool.dialect import Connection, Dialect
 from smsd.spool.jobs import Change, Moved
 from smsd.spool.places import IN_LINE, before, before_in, crowd
-from smsd.spool.search import search_sql
+from smsd.spool.search import Way, search_sql, slice_size, ways
 from smsd.spool.tally import Tally
 
 #: Messages in a statement that writes their recipients down; few sizes keep it prepared.
@@ -258,15 +258,30 @@ class Table(ABC):
         row = self._connection.execute(sql, (id,)).fetchone()
         return None if row is None else record.from_row(row)
 
-    def search(self, query: Query, by_state: str = "") -> Page:
-        """A page of the messages that ``query`` admits, newest first; see ``search_sql``."""
-        sql, values = search_sql(query, by_state)
+    def search(self, query: Query, slice: int | None = None) -> Page:
+        """A page of the messages that ``query`` admits, newest first.
+
+        Where no index knows all of the query, it is what is found among ``slice`` messages that an index does find.
+        """
+        way, floor = self._best(query, slice or slice_size(query))
+        sql, values = search_sql(query) if way is None else way.search_sql(query, floor, self._dialect)
         rows = self._connection.execute(sql, values).fetchall()
         found = rows[: query.limit]
         return Page(
             messages=tuple(record.from_row(row[1:]) for row in found),
-            before=found[-1][0] if len(rows) > query.limit else None,
+            before=found[-1][0] if len(rows) > query.limit else floor,
         )
+
+    def _best(self, query: Query, slice: int) -> tuple[Way | None, int | None]:
+        # With the place it is followed to; None: to its end.
+        best: tuple[Way | None, int | None] = (None, None)
+        for way in ways(query):
+            row = self._connection.execute(*way.floor_sql(query, slice, self._dialect)).fetchone()
+            if row is None:
+                return way, None
+            if best[1] is None or row[0] < best[1]:
+                best = (way, row[0])
+        return best
 
     def is_in_line(self, id: str) -> bool:
         """Whether the message ``id`` is queued and its time has come."""

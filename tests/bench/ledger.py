@@ -35,16 +35,26 @@ STATES = (
 )
 
 
+#: A number that gets every alarm.
+ALARMED = Msisdn("31612345678")
+
+
 def stored(number: int) -> Message:
-    """Message ``number`` of the many: 20 API keys, 500 originators, 100,000 numbers, one accepted each 0.1 s."""
+    """Message ``number`` of the many: 20 API keys, 500 originators, 100,000 numbers, one accepted each 0.1 s.
+
+    Some have much in common, and never together: a quarter is of the key ``bulk``, 150,000 in a million are by the
+    originator ``Shop`` and all delivered, 100,000 have the reference ``campaign`` and none of them is, 100,000 are
+    alarms.
+    """
     at = NOW + number / 10
     state = State.DEAD if number % 100_000 == 7 else STATES[number % 100]
+    is_even, is_delivered = number % 4 == 0, number % 100 < 60
     return message(
         f"{number:026}",
-        recipients=(Msisdn(f"316{number % 100_000:08}"),),
-        originator=Originator(f"MB{number % 500}"),
-        api_key=f"key{number % 20}",
-        reference=f"order-{number}" if number % 2 else "",
+        recipients=(ALARMED if number % 10 == 5 else Msisdn(f"316{number % 100_000:08}"),),
+        originator=Originator("Shop" if is_even and is_delivered else f"MB{number % 500}"),
+        api_key="bulk" if number % 4 == 2 else f"key{number % 20}",
+        reference="campaign" if is_even and not is_delivered else f"order-{number}" if number % 2 else "",
         priority=Priority(number % 3),
         accepted_at=at,
         changed_at=at,
@@ -78,6 +88,25 @@ def questions(count: int) -> Iterator[tuple[str, Query]]:
     yield "recipient and state", Query(recipient=Msisdn("31600000042"), state=State.DELIVERED)
     yield "state=dead and until", Query(state=State.DEAD, until=middle)
     yield "api_key (none)", Query(api_key="nobody")
+    yield "recipient of 100,000", Query(recipient=ALARMED)
+    yield from pairs(count)
+
+
+def pairs(count: int) -> Iterator[tuple[str, Query]]:
+    """Questions whose every filter admits a great many."""
+    early, middle = NOW + 60, NOW + count / 20
+    yield "originator and state, all", Query(originator="Shop", state=State.DELIVERED)
+    yield "originator and state, none", Query(originator="Shop", state=State.SENT)
+    yield "originator and api_key, none", Query(originator="Shop", api_key="bulk")
+    yield "originator, api_key, state, none", Query(originator="Shop", api_key="bulk", state=State.DELIVERED)
+    yield "reference and state, none", Query(reference="campaign", state=State.DELIVERED)
+    yield "reference and originator, none", Query(reference="campaign", originator="Shop")
+    yield "recipient and state, none", Query(recipient=ALARMED, state=State.EXPIRED)
+    yield "recipient and api_key, none", Query(recipient=ALARMED, api_key="bulk")
+    yield "originator and until, far back", Query(originator="Shop", until=early)
+    yield "originator and since, in the middle", Query(originator="Shop", since=middle)
+    yield "state and until, far back", Query(state=State.SENT, until=early)
+    yield "originator, state, until, none", Query(originator="Shop", state=State.SENT, until=middle)
 
 
 @attrs.frozen

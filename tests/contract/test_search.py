@@ -1,5 +1,6 @@
 """What a ledger answers when it is asked for many messages."""
 
+import attrs
 import pytest
 from pytest_twisted import ensureDeferred
 
@@ -61,6 +62,17 @@ async def test_pages_follow_one_another_without_gap_or_overlap(spool):
     second = await spool.search(Query(limit=2, before=first.before))
     assert [each.id for each in (*first.messages, *second.messages)] == ["d", "c", "b", "a"]
     assert second.before is None
+
+
+@ensureDeferred
+async def test_a_listing_ends_where_no_page_follows_and_not_with_a_page_that_is_short(spool):
+    await spool.append(SOME, ROOM)
+    query, found = Query(originator="MB", api_key="shop", limit=1), []
+    while (page := await spool.search(query)).before is not None:
+        assert len(page.messages) <= 1  # or none: so much and no more was looked through
+        found += page.messages
+        query = attrs.evolve(query, before=page.before)
+    assert [each.id for each in (*found, *page.messages)] == ["c", "a"]
 
 
 @ensureDeferred

@@ -1,13 +1,19 @@
 """Finding, canceling and replaying messages over HTTP."""
 
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest_twisted
 import treq
 from twisted.internet import reactor
 
+from smsd.client import Client
+from smsd.spool.search import SLICE
 from tests.integration.daemon import KEY, DaemonProcess, until
 from tests.integration.provider import UNPROCESSABLE, Provider
+from tests.integration.test_smsctl import Smsctl
+from tests.integration.visitor import Visitor
 
 SLOW = {"rate": "0.001"}  # nothing is sent but the first
 
@@ -66,6 +72,28 @@ async def test_sms_are_listed_newest_first_page_by_page(daemon: Any) -> None:
         server, "GET", "/sms?recipient=%2B31633450007&state=queued&api_key=tester&since=2020-01-01T00:00:00Z"
     )
     assert len(found["sms"]) >= 4
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_far_back_is_listed_after_a_page_with_nothing_on_it(daemon: Any, tmp_path: Path) -> None:
+    server = daemon(**SLOW)
+    await server.start()
+    sms = {"recipient": 31633450007, "message": "One of many."}
+    id = await server.accepted(originator="Shop", reference="campaign")
+    for fields in ({"originator": "Shop"}, {"originator": "Bank", "reference": "campaign"}):
+        assert (await ask(server, "POST", "/sms", json=[sms | fields] * (SLICE + 1)))[0] == 200
+    asked = {"originator": "Shop", "reference": "campaign"}
+    _, first = await ask(server, "GET", f"/sms?{urlencode(asked)}")
+    assert (first["sms"], first["cursor"] is None) == ([], False)
+    client = Client(reactor, server.url, KEY)
+    assert [each["id"] async for each in client.list(**asked)] == [id]
+    await client.close()
+    visitor = Visitor(server.url)
+    assert (await visitor.sign_in()).code == 303
+    page = await visitor.get(f"/dashboard/messages?{urlencode(asked)}")
+    assert ("Look at the older ones." in page.words, "Older" in page.words) == (True, True)
+    ended = await Smsctl(server.url, tmp_path).json("list", "--originator", "Shop", "--reference", "campaign")
+    assert [each["id"] for each in ended] == [id]
 
 
 @pytest_twisted.ensureDeferred

@@ -20,6 +20,9 @@ SHARDS: Final = 16
 
 POSTGRESQL: Final = Dialect(
     each_recipient="json_array_elements_text(message.recipients) AS each (value)",
+    newest="SELECT seq FROM ({} ORDER BY seq DESC LIMIT :slice) AS part",  # else all of it is read, and sorted
+    source="message",
+    is_on_way="seq = ANY (ARRAY(SELECT seq FROM way))",  # taken for few: always by the primary key
     lock="FOR UPDATE",
     skip="FOR UPDATE SKIP LOCKED",
     unlease=", token = NULL, leased_until = NULL",

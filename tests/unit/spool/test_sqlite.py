@@ -5,6 +5,7 @@ import resource
 import sqlite3
 import stat
 import struct
+import sys
 import threading
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from pytest_twisted import async_yield_fixture, ensureDeferred
 from twisted.internet.defer import Deferred, DeferredList, gatherResults
 
-from smsd.core.address import Msisdn
+from smsd.core.address import Msisdn, Originator
 from smsd.core.errors import LeaseLost, SmsdError, SpoolRefused, SpoolUnavailable, UnknownMessage
 from smsd.core.lifecycle import State
 from smsd.core.message import Message, Priority, What
@@ -26,7 +27,7 @@ from smsd.core.retry import Backoff
 from smsd.core.settle import begin, cancel, expire, settle
 from smsd.spool import record, schema
 from smsd.spool.places import NEAR
-from smsd.spool.search import search_sql
+from smsd.spool.search import SLICE, search_sql, ways
 from smsd.spool.sqlite import SqliteSpool
 from smsd.spool.sqlitetable import SqliteTable
 from smsd.spool.table import OVER
@@ -257,11 +258,8 @@ async def test_the_line_is_read_from_its_index_without_sorting(start, path):
     "wanted",
     [
         {"state": State.DEAD},
-        {"recipient": Msisdn("31600000001")},
         {"originator": "MB"},
         {"reference": "x"},
-        {"api_key": "shop"},
-        {"api_key": "shop", "since": 1.0, "before": 7},
         {"since": 1.0},
         {"until": 1.0},
         {"before": 7},
@@ -270,8 +268,7 @@ async def test_the_line_is_read_from_its_index_without_sorting(start, path):
 )
 def test_a_page_is_found_through_an_index_and_never_by_scanning_or_sorting_the_messages(start, path, wanted):
     start()
-    sql, values = search_sql(Query(**wanted))
-    plan = [step[3] for step in query(path, f"EXPLAIN QUERY PLAN {sql}", values)]
+    plan = planned(path, *search_sql(Query(**wanted)))
     assert any(step.startswith("SEARCH message USING") for step in plan)
     assert not any("SCAN message" in step or "TEMP B-TREE FOR ORDER BY" in step for step in plan)
 
@@ -280,21 +277,63 @@ def test_a_page_is_found_through_an_index_and_never_by_scanning_or_sorting_the_m
 @pytest.mark.parametrize("state", State, ids=lambda state: state.value)
 def test_what_a_key_has_in_a_state_is_found_by_both(start, path, state, more):
     start()
-    sql, values = search_sql(Query(state=state, api_key="shop", **more))
-    plan = [step[3] for step in query(path, f"EXPLAIN QUERY PLAN {sql}", values)]
+    plan = planned(path, *search_sql(Query(state=state, api_key="shop", **more)))
     assert plan[0].startswith("SEARCH message USING INDEX message_api_key (api_key=? AND state=?")
+
+
+WAYS = [
+    {"api_key": "shop"},
+    {"api_key": "shop", "since": 1.0, "before": 7},
+    {"originator": "MB", "state": State.QUEUED},
+    {"originator": "MB", "api_key": "shop"},
+    {"originator": "MB", "api_key": "shop", "state": State.QUEUED},
+    {"originator": "MB", "state": State.QUEUED, "since": 1.0, "until": 9.0, "before": 7},
+    {"reference": "x", "state": State.DEAD},
+    {"batch": "x", "state": State.DEAD},
+    {"recipient": Msisdn("31600000001")},
+    {"recipient": Msisdn("31600000001"), "state": State.DEAD},
+    {"is_held": True, "api_key": "shop"},
+]
+
+
+@pytest.mark.parametrize("wanted", WAYS, ids=" ".join)
+def test_a_slice_is_read_from_an_index_and_its_messages_by_their_places(start, path, wanted):
+    dialect = start()._reading._dialect
+    asked = Query(**wanted)
+    for way in ways(asked):
+        plan = planned(path, *way.floor_sql(asked, SLICE, dialect))
+        assert any("SEARCH message USING" in step or "message_held" in step for step in plan)
+        assert not any(step == "SCAN message" or "TEMP B-TREE" in step for step in plan)
+        plan = planned(path, *way.search_sql(asked, 3, dialect))
+        assert "SEARCH message USING INTEGER PRIMARY KEY (rowid=?)" in plan
+        assert not any(step == "SCAN message" or "TEMP B-TREE FOR ORDER BY" in step for step in plan)
+
+
+def planned(path: Path, sql: str, values: Any) -> list[str]:
+    return [step[3] for step in query(path, f"EXPLAIN QUERY PLAN {sql}", values)]
 
 
 @ensureDeferred
 async def test_few_in_a_state_are_not_looked_for_among_all_of_an_originator(start, path):
     spool = start()
-    await spool.append([sms() for _ in range(2)], ROOM)
+    await spool.append([sms(originator=Originator("MB")) for _ in range(SLICE + 1)], sys.maxsize)
     read: list[str] = []
     spool._reading._file.set_trace_callback(read.append)
-    assert not (await spool.search(Query(state=State.DEAD, originator="MB"))).messages
-    await spool.search(Query(originator="MB"))
-    await spool.search(Query(state=State.DEAD, recipient=Msisdn("31600000001")))
-    assert ["INDEXED BY message_state" in each for each in read] == [True, False, False]
+    page = await spool.search(Query(state=State.DEAD, originator="MB"))
+    assert (page.messages, page.before) == ((), None)
+    assert "AS MATERIALIZED (SELECT seq FROM message WHERE state = 'dead')" in read[-1]
+
+
+@ensureDeferred
+async def test_no_more_than_a_slice_is_looked_through_for_a_page(start, path):
+    spool = start()
+    for key, originator in (("one", "MB"), ("two", "Shop")):
+        some = [sms(api_key=key, originator=Originator(originator)) for _ in range(SLICE + 10)]
+        await spool.append(some, sys.maxsize)
+    page = await spool.search(Query(api_key="two", originator="MB"))
+    assert (page.messages, page.before) == ((), 11)
+    page = await spool.search(Query(api_key="two", originator="MB", before=page.before))
+    assert (page.messages, page.before) == ((), None)
 
 
 @ensureDeferred
