@@ -1,6 +1,7 @@
 """What all tests share: one server of each kind, and how Hypothesis judges."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +51,19 @@ async def bird() -> AsyncIterator[Any]:
     provider = BirdProvider().start()
     yield provider
     await provider.stop()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, provider: Any) -> Iterator[Any]:
+    """Has no nodes yet; what they have in common is the test's own."""
+    from tests.stream.cluster import Cluster  # which brings the reactor in
+
+    cluster = Cluster(tmp_path, provider, {})
+    yield cluster
+    for node in cluster.nodes:
+        if node.process is not None and node.process.poll() is None:
+            node.process.kill()
+            node.process.wait()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest_twisted
 
 from tests.integration import coalescing
 from tests.integration.daemon import SMS, DaemonProcess, until
+from tests.stream.cluster import Cluster
 
 pytestmark = pytest.mark.timed
 
@@ -63,6 +64,13 @@ async def test_three_nodes_keep_one_rate_and_lose_nothing_when_one_is_killed(
             if node.process is not None and node.process.poll() is None:
                 node.process.kill()
                 node.process.wait()
+
+
+@pytest_twisted.ensureDeferred
+async def test_nodes_are_restarted_one_after_the_other_while_they_are_at_work(cluster: Cluster, database: str) -> None:
+    for _ in range(3):
+        await cluster.node(spool=database, lease="3")
+    await cluster.holds_while_restarted()
 
 
 @pytest_twisted.ensureDeferred

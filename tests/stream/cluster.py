@@ -1,10 +1,15 @@
 """Whole daemons on one stream, and what must hold of what they sent."""
 
 from collections import Counter
-from itertools import pairwise
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count, pairwise
 from pathlib import Path
 
 import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectError
+from twisted.web.client import RequestTransmissionFailed, ResponseFailed
 
 from tests.integration.daemon import SMS, DaemonProcess, until
 from tests.integration.provider import Provider
@@ -14,6 +19,8 @@ RATE = 20
 COUNT = 300
 #: Seconds within which another node has become the sender after the death of one.
 FOLLOWED_S = 10.0
+#: Messages in a request of who posts all the time, and how many he lets wait.
+AT_ONCE, WAITING = 5, 3 * RATE
 
 
 @attrs.define
@@ -63,6 +70,64 @@ class Cluster:
         # What that one had begun may arrive just after.
         begun_s = 0.5
         await until(lambda: self.sent_since(gone_at + begun_s), "another node sends", within_s=FOLLOWED_S - begun_s)
+
+    @asynccontextmanager
+    async def is_posted_to(self) -> AsyncIterator[list[str]]:
+        """Meanwhile messages are posted as fast as they are sent, by somebody who asks the next node if one fails him.
+
+        The ids of those that were taken; at the end these are all that he posted.
+        """
+        ids: list[str] = []
+        is_over = False
+
+        async def post() -> None:
+            for number in count():
+                # For as long as nothing is sent, nothing is posted; nor would it say more if it were.
+                await until(lambda: is_over or len(self.provider.stored) > len(ids) - WAITING, "there is room")
+                if is_over:
+                    return
+                ids.extend(await self._taken(number))
+
+        posting = Deferred.fromCoroutine(post())
+        try:
+            yield ids
+        finally:
+            is_over = True
+            await posting
+
+    async def _taken(self, number: int) -> list[str]:
+        """The ids of a request that some node takes: at first the one whose turn it is."""
+        turns = count(number)
+
+        async def answered() -> list[str] | None:
+            node = self.nodes[next(turns) % len(self.nodes)]
+            try:
+                response = await node.post([SMS] * AT_ONCE, Idempotency_Key=f"request-{number}")
+                answer = await response.json()
+            except (ConnectError, RequestTransmissionFailed, ResponseFailed):
+                return None
+            assert response.code in (200, 503), answer
+            ids: list[str] | None = answer.get("ids")
+            return ids
+
+        ids: list[str] = await until(answered, "a node takes them")
+        return ids
+
+    async def holds_while_restarted(self) -> None:
+        """Restart each node after the other while messages are posted and sent; then they are all sent, as agreed."""
+        async with self.is_posted_to() as ids:
+            for node in self.nodes:
+                await self._sends_on()
+                assert await node.terminate() == 0
+                await self._sends_on()
+                await node.start()
+            await self._sends_on()
+        await self.holds(ids, self.nodes[0])
+
+    async def _sends_on(self) -> None:
+        """Wait until a second's worth more is sent."""
+        before = len(self.provider.stored)
+        await until(lambda: len(self.provider.stored) >= before + RATE, "more are sent", within_s=20.0)
 
     async def holds(self, ids: list[str], asked: DaemonProcess, others: int = 0) -> None:
         """Wait until all ``ids`` are sent, as ``asked`` says; then none is lost, none was sent twice or too fast.

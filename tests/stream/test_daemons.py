@@ -59,16 +59,9 @@ async def test_when_the_sender_is_killed_another_follows_within_ten_seconds_and_
 @ensureDeferred
 async def test_nodes_are_restarted_one_after_the_other_while_they_are_at_work(cluster: Cluster, broker: Broker) -> None:
     cluster.environment = on_kafka(broker, "rolling")
-    nodes = [await cluster.node() for _ in range(3)]
-    ids: list[str] = []
-    for node in nodes:
-        ids += await accepted(nodes, 100)
-        some = len(ids) - 80
-        await until(lambda some=some: len(cluster.provider.stored) > some, "some are sent")
-        assert await node.terminate() == 0
-        ids += await accepted([each for each in nodes if each is not node], 20)
-        await node.start()
-    await cluster.holds(ids, nodes[0])
+    for _ in range(3):
+        await cluster.node()
+    await cluster.holds_while_restarted()
 
 
 @ensureDeferred

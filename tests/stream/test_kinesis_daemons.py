@@ -32,6 +32,14 @@ async def test_one_node_on_kinesis_is_killed_and_comes_back(cluster: Cluster) ->
 
 
 @ensureDeferred
+async def test_nodes_are_restarted_one_after_the_other_while_they_are_at_work(cluster: Cluster, kinesis: str) -> None:
+    cluster.environment = kinesis_server.settings(kinesis)
+    for _ in range(3):
+        await cluster.node(spool="kinesis://rolling", kinesis_create="yes")
+    await cluster.holds_while_restarted()
+
+
+@ensureDeferred
 async def test_a_node_that_is_cut_from_its_stream_stops_and_says_so_and_the_other_goes_on(
     cluster: Cluster, kinesis: str
 ) -> None:
