@@ -117,14 +117,14 @@ class Cluster:
         """Restart each node after the other while messages are posted and sent; then they are all sent, as agreed."""
         async with self.is_posted_to() as ids:
             for node in self.nodes:
-                await self._sends_on()
+                await self.sends_on()
                 assert await node.terminate() == 0
-                await self._sends_on()
+                await self.sends_on()
                 await node.start()
-            await self._sends_on()
+            await self.sends_on()
         await self.holds(ids, self.nodes[0])
 
-    async def _sends_on(self) -> None:
+    async def sends_on(self) -> None:
         """Wait until a second's worth more is sent."""
         before = len(self.provider.stored)
         await until(lambda: len(self.provider.stored) >= before + RATE, "more are sent", within_s=20.0)

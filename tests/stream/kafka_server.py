@@ -1,15 +1,14 @@
-"""A real Apache Kafka for tests: one process in KRaft mode, from Maven Central's jars."""
+"""A real Apache Kafka for tests: processes in KRaft mode, from Maven Central's jars."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import attrs
@@ -24,7 +23,6 @@ _POM: Final = f"""
     <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{VERSION}</version>
   </dependency></dependencies>
 </project>"""
-_HEAP: Final = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC")
 
 
 def jars() -> Path:
@@ -45,6 +43,8 @@ class Broker:
 
     folder: Path
     ports: tuple[int, int, int]
+    number: int = 1
+    heap_mb: int = 512
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -59,10 +59,19 @@ class Broker:
 
     def start(self) -> None:
         """Start it; returns when it can be connected to."""
+        self.spawn()
+        self.await_started()
+
+    def spawn(self) -> None:
+        """Start it without waiting for it, which waits for its cluster."""
         with (self.folder / "broker.log").open("ab") as log:
             self.process = subprocess.Popen(
                 self._java("kafka.Kafka", "server.properties"), cwd=self.folder, stdout=log, stderr=log
             )
+
+    def await_started(self) -> None:
+        """Return when it can be connected to."""
+        assert self.process is not None
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.process.poll() is None:
             with socket.socket() as probe:
@@ -77,15 +86,16 @@ class Broker:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
 
-    def format(self) -> None:
-        """Write its settings, and make its folder one of a new cluster."""
+    def format(self, cluster: Sequence["Broker"]) -> None:
+        """Write its settings, and make its folder one of a new ``cluster``."""
         client, control, guarded = self.ports
+        voters = ",".join(f"{each.number}@127.0.0.1:{each.ports[1]}" for each in cluster)
         login = "org.apache.kafka.common.security.plain.PlainLoginModule"
         (self.folder / "server.properties").write_text(
             f"""
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{control}
+node.id={self.number}
+controller.quorum.voters={voters}
 listeners=PLAINTEXT://127.0.0.1:{client},SASL_PLAINTEXT://127.0.0.1:{guarded},CONTROLLER://127.0.0.1:{control}
 advertised.listeners=PLAINTEXT://127.0.0.1:{client},SASL_PLAINTEXT://127.0.0.1:{guarded}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
@@ -108,7 +118,8 @@ auto.create.topics.enable=false
         subprocess.run(command, cwd=self.folder, check=True, capture_output=True)
 
     def _java(self, *words: str) -> list[str]:
-        return ["java", *_HEAP, "-cp", f"{jars()}/*", *words]
+        heap = ("-Xms128m", f"-Xmx{self.heap_mb}m", "-XX:+UseSerialGC")
+        return ["java", *heap, "-cp", f"{jars()}/*", *words]
 
 
 def _free_ports() -> tuple[int, int, int]:
@@ -119,14 +130,24 @@ def _free_ports() -> tuple[int, int, int]:
 
 
 @contextmanager
+def brokers(count: int, heap_mb: int) -> Iterator[list[Broker]]:
+    """A cluster of ``count``, removed at the end."""
+    with ExitStack() as undo:
+        made: list[Broker] = []
+        for number in range(1, count + 1):
+            folder = Path(undo.enter_context(TemporaryDirectory(prefix="smsd-kafka-")))
+            made.append(Broker(folder, _free_ports(), number, heap_mb))
+            undo.callback(made[-1].kill)
+        for each in made:
+            each.format(made)
+            each.spawn()
+        for each in made:
+            each.await_started()
+        yield made
+
+
+@contextmanager
 def broker() -> Iterator[Broker]:
     """A broker of its own, removed at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="smsd-kafka-"))
-    broker = Broker(folder, _free_ports())
-    try:
-        broker.format()
-        broker.start()
-        yield broker
-    finally:
-        broker.kill()
-        shutil.rmtree(folder)
+    with brokers(1, heap_mb=512) as [alone]:
+        yield alone
