@@ -113,6 +113,17 @@ async def test_a_shard_that_is_split_is_followed(node: Any, stream: str) -> None
 
 
 @ensureDeferred
+async def test_a_node_that_has_nothing_to_do_hears_of_what_others_do(node: Any) -> None:
+    idle, other = node(), node()
+    await other.append([sms()], ROOM)
+
+    async def has_heard() -> bool:
+        return await queued(idle) == 1
+
+    await until(has_heard, "it has read of it", within_s=5.0)
+
+
+@ensureDeferred
 async def test_a_node_goes_on_where_it_was(node: Any) -> None:
     one = node()
     await one.append([sms()], ROOM)

@@ -101,9 +101,10 @@ class KinesisLog:
         # Who only looks leaves the few reads there are to who waits.
         is_idle = not within_s and self._reads.is_fresh(LOOK_S)
         while not self._arrived and not is_idle:
-            left_s, wait_s = deadline - self._monotonic(), self._reads.wait_s()
+            # Who only looks has nothing left from the start, and reads all the same if that may be done at once.
+            left_s, wait_s = max(0.0, deadline - self._monotonic()), self._reads.wait_s()
             if wait_s > left_s:
-                self._never.wait(max(0.0, left_s))
+                self._never.wait(left_s)
                 break
             self._never.wait(wait_s)
             self._fetch()
