@@ -16,7 +16,8 @@ from smsd.spool.places import IN_LINE, WITHIN
 from smsd.spool.table import ID, SELECT, Table
 from smsd.spool.tally import STRETCH_BITS, Tally
 
-#: Rows in a statement. One for many rows gives the GIL away once, not row by row; few sizes keep it prepared.
+#: Rows in a statement. One for many rows gives the GIL away once, not row by row; few sizes keep it prepared. Beside
+#: busy threads each statement waits some milliseconds until it has the GIL again, and arrays are often of 1,000.
 SIZES: Final = (1000, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 
 # VALUES and not json_each(?): measured 4 times as fast, exact to the last bit of a time, and SQLite's json
