@@ -20,7 +20,11 @@ from smsd.ports import IInbox, IReporter
 TOLD_S: Final = 10.0
 
 #: Seconds after which a client may ask again when nobody knows when there is room: what waits is held for a person.
-UNKNOWN_S: Final = 3600.0
+UNKNOWN_S: Final = 3600
+
+
+#: Seconds after a request went out within which its room is surely free.
+ROOM_S: Final = 0.1
 
 
 @attrs.frozen(kw_only=True)
@@ -114,11 +118,10 @@ class Admission:
         return attrs.evolve(full, retry_after_s=self._until_room_s(full, now))
 
     def _until_room_s(self, full: SpoolFull, now: float) -> int:
-        # Room comes with each request; one to spare, since who is a moment early is refused again.
+        # For each request that goes out, the next one leaves the backlog. Who is a moment early is refused again.
         outlook = self._outlook()
-        wait_s = outlook.wait_s(math.ceil(full.requests))
+        wait_s = outlook.wait_s(max(0, math.ceil(full.requests) - 1))
         if full.due_at is not None:
-            wait_s = max(wait_s, outlook.wait_from_s(full.due_at - now, full.later))
-        elif full.later:
-            wait_s = max(wait_s, UNKNOWN_S)
-        return max(1, math.ceil(wait_s))
+            wait_s = max(wait_s, outlook.wait_from_s(full.due_at - now, full.later - 1))
+        is_known = full.due_at is not None or not full.later
+        return max(math.ceil(wait_s + ROOM_S), 0 if is_known else UNKNOWN_S)
