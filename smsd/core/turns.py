@@ -44,33 +44,38 @@ class Place:
     usages: tuple[Usage, ...] = ()  #: what their API key has used of its quotas, with them
 
 
+#: Whose turn was last, of each priority.
+Last = Mapping[Priority, str]
+
 #: Nothing.
 _NONE: Final[Counts] = {}
+_NOBODY: Final[Last] = {}
 
 
-def place(counts: Counts, joining: Sequence[Line], taken: Counts = _NONE) -> Place:
+def place(counts: Counts, joining: Sequence[Line], taken: Counts = _NONE, last: Last = _NOBODY) -> Place:
     """Where messages, all of one API key, come in when they join lines of ``counts``, each the one in ``joining``.
 
-    ``taken`` is how many of those in line are on their way out already.
+    ``taken`` is how many of those in line are on their way out already, ``last`` whose turn was last.
     """
     if not joining:
         return Place(first=0, last=0)
     first = joining[0]
-    here = ahead(counts, first, counts.get(first, 0), taken)
+    here = ahead(counts, first, counts.get(first, 0), taken, last)
     if len(joining) == 1:
         return Place(first=here, last=here)
     slowest = max(joining)
     joined = Counter(counts)
     joined.update(joining)
-    return Place(first=here, last=ahead(joined, slowest, joined[slowest] - 1, taken))
+    return Place(first=here, last=ahead(joined, slowest, joined[slowest] - 1, taken, last))
 
 
-def ahead(counts: Counts, line: Line, before: int, taken: Counts = _NONE) -> int:
+def ahead(counts: Counts, line: Line, before: int, taken: Counts = _NONE, last: Last = _NOBODY) -> int:
     """How many go before a message in ``line`` if nothing else comes, ``before`` of them being of the same line.
 
-    It is not among the ``taken``, of which each goes before it, whatever its line.
+    It is not among the ``taken``, of which each goes before it, whatever its line; ``last`` says whose turn was last.
     """
     own, key = line
+    turn = _turn(key, last.get(own, ""))
     before = max(0, before - taken.get(line, 0))
     total = before + sum(taken.values())
     for other, count in counts.items():
@@ -78,9 +83,15 @@ def ahead(counts: Counts, line: Line, before: int, taken: Counts = _NONE) -> int
         if priority < own:
             total += max(0, count - taken.get(other, 0))
         elif priority == own and api_key != key:
-            # Each other key has one turn before each of ours, as long as it has a message for it.
-            total += min(max(0, count - taken.get(other, 0)), before + 1)
+            # Each other key has a turn for each of ours, as long as it has a message for it.
+            turns = before + (_turn(api_key, last.get(own, "")) < turn)
+            total += min(max(0, count - taken.get(other, 0)), turns)
     return total
+
+
+def _turn(api_key: str, last: str) -> tuple[bool, str]:
+    """Sorts API keys by their turns when that of ``last`` is over."""
+    return api_key <= last, api_key
 
 
 class Turns:
@@ -90,7 +101,8 @@ class Turns:
         """What is in line for ``ageing_s`` seconds rises."""
         self._ageing_s = ageing_s
         self._count = 0
-        self._last: dict[Priority, str] = {}
+        #: By priority, the API key that had it; another thread may look.
+        self.last: dict[Priority, str] = {}
 
     def pick(self, lines: Lines, now: float, limit: int) -> list[Message]:
         """The next ``limit`` messages of ``lines`` at ``now`` (UTC epoch seconds), in the order of their turns."""
@@ -110,11 +122,11 @@ class Turns:
 
     def _best(self, lines: dict[tuple[Priority, str], "_Line"]) -> Message | None:
         for priority in Priority:
-            keys = sorted(api_key for ours, api_key in lines if ours is priority)
-            last = self._last.get(priority, "")
-            for api_key in [*(key for key in keys if key > last), *(key for key in keys if key <= last)]:
+            last = self.last.get(priority, "")
+            keys = [api_key for ours, api_key in lines if ours is priority]
+            for api_key in sorted(keys, key=lambda key: _turn(key, last)):
                 if (message := lines[priority, api_key].take()) is not None:
-                    self._last[priority] = api_key
+                    self.last[priority] = api_key
                     return message
                 del lines[priority, api_key]
         return None

@@ -40,7 +40,7 @@ class Desk(ABC):
         """Messages that are ``ageing_s`` seconds in line rise, see Turns."""
         self._table = table
         self._postbox = postbox
-        self._turns = Turns(ageing_s)
+        self.turns = Turns(ageing_s)
         #: Those of this process.
         self.leases = Leases()
 
@@ -163,7 +163,7 @@ class Desk(ABC):
             usages = self._admit(parcel, limit, draft)
         except SmsdError as refused:
             return refused
-        where = place(draft.in_line, [record.line(row) for row in parcel.rows], taken)
+        where = place(draft.in_line, [record.line(row) for row in parcel.rows], taken, self.turns.last)
         if (then := crowds.join(parcel.rows)) or usages:
             where = attrs.evolve(where, usages=usages, then=then)
         if (claim := parcel.claim) is not None:
@@ -238,7 +238,7 @@ class Desk(ABC):
         match job.state:
             case State.QUEUED:
                 lines = {key: self._table.line(*key, limit=limit, without=without) for key in draft.in_line}
-                return self._turns.pick(lines, job.now, limit)
+                return self.turns.pick(lines, job.now, limit)
             case State.SENT | State.DEAD:
                 return self._table.to_attend(job.state, job.now, limit=limit, without=without)
             case _:

@@ -63,9 +63,9 @@ class Leases(Collection[str]):
         """How many of each line are leased: they go before all others in line."""
         return Counter(self._lines.copy().values())
 
-    def is_next(self, id: str) -> bool:
-        """Whether the message ``id`` is one of those."""
-        return id in self._lines
+    def turn(self, id: str) -> int | None:
+        """How many of those go before the message ``id``; None if it is none of them."""
+        return next((turn for turn, each in enumerate(self._lines.copy()) if each == id), None)
 
     def _forget(self, id: str) -> None:
         del self._tokens[id]

@@ -82,7 +82,7 @@ class MemorySpool:
         ids = {message.id for message in messages}
         if len(ids) < len(messages) or ids & (self._open.keys() | self._closed.keys()):
             raise ValueError("the spool cannot hold this: a message with its id is stored already")
-        where = place(self._in_line(), [each.line for each in messages], self._leases.next())
+        where = place(self._in_line(), [each.line for each in messages], self._leases.next(), self._turns.last)
         if messages:
             then = Crowds(lambda at: Counter(each.line for each in self._crowd(at))).join(rows_of(messages))
             where = attrs.evolve(where, then=then)
@@ -203,13 +203,13 @@ class MemorySpool:
     async def ahead(self, id: str) -> int | None:
         """How many go before message ``id`` if nothing else comes. Raises UnknownMessage and SpoolUnavailable."""
         message = await self.find(id)
+        if (turn := self._leases.turn(id)) is not None:
+            return turn
         line = self._line(message.priority, message.api_key)
         if message not in line:
             return self._then(message)
-        before, taken = line.index(message), self._leases.next()
-        if self._leases.is_next(id):
-            return ahead(taken, message.line, before)
-        return ahead(self._in_line(), message.line, before, taken)
+        before = line.index(message)
+        return ahead(self._in_line(), message.line, before, self._leases.next(), self._turns.last)
 
     def _then(self, message: Message) -> int | None:
         if message.state is not State.QUEUED or message.is_held:

@@ -48,7 +48,7 @@ class SqlSpool(ABC):
 
     def _start(self, desk: Desk, writing: tuple[Table, Postbox], reading: tuple[Table, Postbox]) -> None:
         """Begin to take calls; the first connection is the writer's, the second the reader's."""
-        self._leases = desk.leases
+        self._leases, self._turns = desk.leases, desk.turns
         self._table, self._postbox = writing
         self._reading, self._post_reading = reading
         self._writer = Writer(desk.work, reactor=self._reactor, name="smsd-spool-write", measure=self._measure)
@@ -151,14 +151,13 @@ class SqlSpool(ABC):
     async def ahead(self, id: str) -> int | None:
         """How many go before message ``id`` if nothing else comes. Raises UnknownMessage and SpoolUnavailable."""
         message = await self.find(id)
+        if (turn := self._leases.turn(id)) is not None:
+            return turn
         tally = await self._tally()
         before = await self._read(self._reading.before, message, tally)
         if before is None:
             return await self._read(self._reading.then, message)
-        taken = self._leases.next()
-        if self._leases.is_next(id):
-            return ahead(taken, message.line, before)
-        return ahead(tally.in_line, message.line, before, taken)
+        return ahead(tally.in_line, message.line, before, self._leases.next(), self._turns.last)
 
     async def forget(self, before: float, limit: int) -> int:
         """Remove text and numbers of up to ``limit`` finished messages; see ILedger."""

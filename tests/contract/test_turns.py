@@ -59,11 +59,24 @@ async def test_before_it_has_waited_long_it_gets_none(spool, sms, now):
 
 
 @ensureDeferred
-async def test_the_place_counts_one_turn_of_each_other_key_for_each_of_ours(spool, sms, now):
+async def test_the_place_counts_a_turn_of_each_other_key_before_each_of_ours(spool, sms, now):
     await spool.append([sms(api_key="shop") for _ in range(30)], ROOM)
     await spool.append([sms(api_key="bank", priority=Priority.HIGH)], ROOM)
     place = await spool.append([sms(api_key="bank"), sms(api_key="bank")], ROOM)
-    assert (place.first, place.last) == (2, 4)
+    assert (place.first, place.last) == (1, 3)
+    others = await spool.append([sms(api_key="yard"), sms(api_key="yard")], ROOM)
+    assert (others.first, others.last) == (3, 6)
+
+
+@ensureDeferred
+async def test_whose_turn_was_last_has_his_next_after_the_others(spool, sms, now):
+    await spool.append([sms(api_key=key) for key in ("bank", "bank", "shop", "yard", "yard")], ROOM)
+    for lease in await spool.lease(now, 2):
+        await spool.store(lease, begin(lease.message, now, "test"))
+    bank, shop = sms(api_key="bank"), sms(api_key="shop")
+    assert (await spool.append([bank], ROOM)).first == 3  # yard, bank, yard
+    assert (await spool.append([shop], ROOM)).first == 2  # yard, bank
+    assert [await spool.ahead(each.id) for each in (bank, shop)] == [4, 2]  # yard, bank, shop, yard
 
 
 @ensureDeferred
@@ -90,13 +103,14 @@ async def test_what_is_on_its_way_out_goes_before_whoever_overtakes_the_rest(spo
     place = await spool.append([urgent], ROOM)
     assert (place.first, place.last, await spool.ahead(urgent.id)) == (10, 10, 10)
     of_another = await spool.append([sms(api_key="bank"), sms(api_key="bank")], ROOM)
-    assert (of_another.first, of_another.last) == (12, 14)  # after the window, the urgent one, and a turn of shop
+    assert (of_another.first, of_another.last) == (11, 13)  # after the window and the urgent one, and a turn of shop
     assert [await spool.ahead(lease.message.id) for lease in window] == list(range(10))
     for lease in window[:4]:
         await spool.store(lease, begin(lease.message, now, "test"))
     await spool.release(window[4])
     assert await spool.ahead(urgent.id) == 5
     assert await spool.ahead(window[4].message.id) == 7  # a turn of bank as well
+    assert await spool.ahead(window[5].message.id) == 0
 
 
 @ensureDeferred
@@ -105,8 +119,8 @@ async def test_what_is_scheduled_together_is_counted_by_the_turns_that_it_will_h
     assert (await spool.append([sms(**at) for _ in range(20)], ROOM)).then == 19
     one, of_another, urgent = sms(**at), sms(**at, api_key="bank"), sms(**at, priority=Priority.HIGH)
     places = [await spool.append([each], ROOM) for each in (one, of_another, urgent)]
-    assert [place.then for place in places] == [20, 1, 0]
-    assert [await spool.ahead(each.id) for each in (one, of_another, urgent)] == [22, 2, 0]
+    assert [place.then for place in places] == [20, 0, 0]
+    assert [await spool.ahead(each.id) for each in (one, of_another, urgent)] == [22, 1, 0]
     apart = [sms(not_before=now + 60 + seconds) for seconds in (-1, 2)]
     assert [(await spool.append([each], ROOM)).then for each in apart] == [0, 0]
     assert (await spool.append([sms()], ROOM)).then == 0

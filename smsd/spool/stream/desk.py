@@ -150,7 +150,7 @@ class StreamDesk(Follower):
             with suppress(SmsdError):  # the log has the last word
                 usages = charge(parcel.quotas, self._table.used(api_key, parcel.quotas, now), asked, now)
         where = attrs.evolve(
-            place(guess.in_line, [record.line(row) for row in parcel.rows], self.leases.next()),
+            place(guess.in_line, [record.line(row) for row in parcel.rows], self.leases.next(), self.turns.last),
             usages=usages,
             then=Crowds(self._table.due).join(parcel.rows),
         )
