@@ -75,7 +75,6 @@ def ahead(counts: Counts, line: Line, before: int, taken: Counts = _NONE, last: 
     It is not among the ``taken``, of which each goes before it, whatever its line; ``last`` says whose turn was last.
     """
     own, key = line
-    turn = _turn(key, last.get(own, ""))
     before = max(0, before - taken.get(line, 0))
     total = before + sum(taken.values())
     for other, count in counts.items():
@@ -84,7 +83,8 @@ def ahead(counts: Counts, line: Line, before: int, taken: Counts = _NONE, last: 
             total += max(0, count - taken.get(other, 0))
         elif priority == own and api_key != key:
             # Each other key has a turn for each of ours, as long as it has a message for it.
-            turns = before + (_turn(api_key, last.get(own, "")) < turn)
+            had = last.get(own, "")
+            turns = before + (_turn(api_key, had) < _turn(key, had))
             total += min(max(0, count - taken.get(other, 0)), turns)
     return total
 

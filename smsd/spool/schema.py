@@ -141,7 +141,7 @@ def _migrate(connection: sqlite3.Connection, script: str, number: int) -> None:
 
 def _connection(path: Path, busy_s: float) -> sqlite3.Connection:
     # One thread at a time uses it, but not always the one that opened it.
-    return sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False, cached_statements=512)
 
 
 def _value(connection: sqlite3.Connection, sql: str) -> Any:

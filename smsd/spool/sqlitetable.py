@@ -16,9 +16,10 @@ from smsd.spool.places import IN_LINE, WITHIN
 from smsd.spool.table import ID, SELECT, Table
 from smsd.spool.tally import STRETCH_BITS, Tally
 
-#: Rows in a statement. One for many rows gives the GIL away once, not row by row; few sizes keep it prepared. Beside
-#: busy threads each statement waits some milliseconds until it has the GIL again, and arrays are often of 1,000.
-SIZES: Final = (1000, 256, 128, 64, 32, 16, 8, 4, 2, 1)
+#: Rows in a statement; up to the last of these in one. One for many rows gives the GIL away once, not row by row; few
+#: sizes keep it prepared. Beside busy threads each statement waits some milliseconds until it has the GIL again; arrays
+#: are often of 1,000, and a group of single ones is seldom of more than 64.
+SIZES: Final = (1000, 256, 128, 64)
 
 # VALUES and not json_each(?): measured 4 times as fast, exact to the last bit of a time, and SQLite's json
 # functions end a text at U+0000.
@@ -145,14 +146,14 @@ class SqliteTable(Table):
 
 def _statements(template: str, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, list[Any]]]:
     done = 0
-    for size in SIZES:
-        while len(rows) - done >= size:
-            part = rows[done : done + size]
-            yield _statement(template, size, len(part[0])), list(chain.from_iterable(part))
-            done += size
+    while (left := len(rows) - done) > 0:
+        size = next((size for size in SIZES if size <= left), left)
+        part = rows[done : done + size]
+        yield _statement(template, size, len(part[0])), list(chain.from_iterable(part))
+        done += size
 
 
-@lru_cache(maxsize=256)  # to put a long one together takes as long as to look ten times for it among the prepared
+@lru_cache(maxsize=512)  # to put a long one together takes as long as to look ten times for it among the prepared
 def _statement(template: str, size: int, width: int) -> str:
     one = f"({', '.join('?' * width)})"
     return template.format(rows=", ".join([one] * size))

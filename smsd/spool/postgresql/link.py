@@ -109,4 +109,4 @@ def _give_up(connection: "Connection[Any]") -> None:
 
 @cache
 def _translated(sql: str) -> str:
-    return _PLACES.sub(lambda place: f"%({place[1]})s" if place[1] else "%s", sql)
+    return _PLACES.sub(lambda place: f"%({place[1]})s" if place[1] else "%s", sql.replace("%", "%%"))
