@@ -153,9 +153,7 @@ class _Reader:
 
     def read(self, field: str, parse: Callable[[Any], Any]) -> Any:
         """The parsed value of ``field``; None when it is absent or bad."""
-        if (field,) in self.bad or field not in self._fields:
-            return None
-        return self._parsed((field,), self._fields[field], parse)
+        return self._parsed((field,), self._fields[field], parse) if field in self._fields else None
 
     def recipients(self) -> tuple[Msisdn, ...]:
         """Each recipient once, in the order given."""
@@ -170,7 +168,7 @@ class _Reader:
     def segmentation(self) -> Any:
         """How the text is to be cut: the two fields that it depends on are judged together."""
         coding = self.read("datacoding", _CODINGS.__getitem__)
-        if ("message",) in self.bad:
+        if self.bad and ("message",) in self.bad:
             return None
         segmentation, fault = _cut(self._fields["message"], coding)
         if fault is not None:
@@ -178,7 +176,7 @@ class _Reader:
         return segmentation
 
     def _parsed(self, path: Path, value: Any, parse: Callable[[Any], Any]) -> Any:
-        if path in self.bad:
+        if self.bad and path in self.bad:
             return None
         try:
             return parse(value)
