@@ -127,11 +127,10 @@ class ILedger(Interface):
         changed. A lease on a message whose state it changes is lost. Raises UnknownMessage and SpoolUnavailable.
         """
 
-    async def ahead(id: str) -> int | None:
-        """How many go before message ``id`` if nothing else comes; None if it has no turn to come.
+    async def ahead(id: str) -> Place | None:
+        """Where message ``id`` stands in line; None if it has no turn to come.
 
-        Of one whose time has not come: how many will at that time, of those whose time comes together with it.
-        Raises UnknownMessage and SpoolUnavailable.
+        One whose time has not come stands where it would if it came now. Raises UnknownMessage and SpoolUnavailable.
         """
 
     async def unhold(since: float, now: float, limit: int) -> int:

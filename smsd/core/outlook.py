@@ -58,6 +58,14 @@ class Outlook:
             begin_s = max(begin_s, self.first_s + rest * self.every_s)  # two at one moment are so but once
         return begin_s + rounds * self.round / self.pace
 
+    def arrival_s(self, ahead: int, later_s: float, then: int) -> float:
+        """Seconds until the request goes that has ``ahead`` others before it in line.
+
+        If its time comes in ``later_s`` seconds only, it has ``then`` others before it whose time comes then as well.
+        """
+        wait_s = self.wait_s(ahead)
+        return max(wait_s, self.wait_from_s(later_s, then)) if later_s > 0 else wait_s
+
     def wait_from_s(self, begin_s: float, ahead: int) -> float:
         """The same of a request whose time comes in ``begin_s`` seconds, together with that of those before it."""
         rounds, rest = divmod(ahead, self.round)

@@ -35,7 +35,7 @@ Counts = Mapping[Line, int]
 
 @attrs.frozen(kw_only=True)
 class Place:
-    """Where messages stand in line as they are kept."""
+    """Where one message, or those that are kept together, stand in line."""
 
     first: int  #: how many go before the first of them, if nothing else comes
     last: int  #: how many go before the last to go

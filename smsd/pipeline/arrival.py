@@ -35,12 +35,12 @@ class Arrivals:
         waiting = [each for each in messages if each.state is State.QUEUED and not each.is_held]
         if not waiting:
             return None
-        # What is scheduled begins at its time, and leaves at the pace like everything else.
         first = await self._ledger.ahead(waiting[0].id)
         last = first if len(waiting) == 1 else await self._ledger.ahead(waiting[-1].id)
         now, outlook = self._now(), self._outlook()
-        later_s = waiting[-1].not_before - now
+        if first is None or last is None:
+            return None  # it was called off, or held, just now
         return Arrival(
-            position=None if first is None or waiting[0].not_before > now else first + 1,
-            eta=now + (outlook.wait_from_s(later_s, last or 0) if later_s > 0 else outlook.wait_s(last or 0)),
+            position=None if waiting[0].not_before > now else first.first + 1,
+            eta=now + outlook.arrival_s(last.last, waiting[-1].not_before - now, last.then),
         )

@@ -99,13 +99,11 @@ class Intake:
 
         def receipt(place: Place) -> Receipt:
             seen = place.outlook or outlook
-            wait_s = seen.wait_s(place.last)
             return Receipt(
                 ids=ids,
                 messages=messages,
                 position=place.first + 1 if messages[0].not_before <= now else None,
-                # What is scheduled begins at its time, and leaves at the pace like everything else.
-                eta=now + (max(wait_s, seen.wait_from_s(latest - now, place.then)) if latest > now else wait_s),
+                eta=now + seen.arrival_s(place.last, latest - now, place.then),
                 usages=place.usages,
             )
 

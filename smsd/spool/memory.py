@@ -200,20 +200,19 @@ class MemorySpool:
             self._leases.leave(id)
         return after
 
-    async def ahead(self, id: str) -> int | None:
-        """How many go before message ``id`` if nothing else comes. Raises UnknownMessage and SpoolUnavailable."""
+    async def ahead(self, id: str) -> Place | None:
+        """Where message ``id`` stands in line. Raises UnknownMessage and SpoolUnavailable."""
         message = await self.find(id)
-        if (turn := self._leases.turn(id)) is not None:
-            return turn
-        line = self._line(message.priority, message.api_key)
-        if message not in line:
-            return self._then(message)
-        before = line.index(message)
-        return ahead(self._in_line(), message.line, before, self._leases.next(), self._turns.last)
-
-    def _then(self, message: Message) -> int | None:
         if message.state is not State.QUEUED or message.is_held:
             return None
+        if (turn := self._leases.turn(id)) is not None:
+            return Place(first=turn, last=turn)
+        line = self._line(message.priority, message.api_key)
+        before, then = (line.index(message), 0) if message in line else (len(line), self._then(message))
+        here = ahead(self._in_line(), message.line, before, self._leases.next(), self._turns.last)
+        return Place(first=here, last=here, then=then)
+
+    def _then(self, message: Message) -> int:
         crowd = self._crowd(message.not_before)
         place = self._places[message.id]
         return ahead(

@@ -148,16 +148,20 @@ class SqlSpool(ABC):
         """Make ``step(message)`` durable in place of the message ``id``; see ILedger."""
         return await self._submit(Amend(id=id, step=step))
 
-    async def ahead(self, id: str) -> int | None:
-        """How many go before message ``id`` if nothing else comes. Raises UnknownMessage and SpoolUnavailable."""
+    async def ahead(self, id: str) -> Place | None:
+        """Where message ``id`` stands in line. Raises UnknownMessage and SpoolUnavailable."""
         message = await self.find(id)
+        if message.state is not State.QUEUED or message.is_held:
+            return None
         if (turn := self._leases.turn(id)) is not None:
-            return turn
+            return Place(first=turn, last=turn)
         tally = await self._tally()
         before = await self._read(self._reading.before, message, tally)
+        then = 0
         if before is None:
-            return await self._read(self._reading.then, message)
-        return ahead(tally.in_line, message.line, before, self._leases.next(), self._turns.last)
+            before, then = tally.in_line.get(message.line, 0), await self._read(self._reading.then, message)
+        here = ahead(tally.in_line, message.line, before, self._leases.next(), self._turns.last)
+        return Place(first=here, last=here, then=then)
 
     async def forget(self, before: float, limit: int) -> int:
         """Remove text and numbers of up to ``limit`` finished messages; see ILedger."""

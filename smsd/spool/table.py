@@ -224,12 +224,12 @@ class Table(ABC):
         """How many of each line have their time together with one at ``at`` (UTC epoch seconds)."""
         return crowd(self._connection, at)[0]
 
-    def then(self, message: Message) -> int | None:
-        """How many go before ``message`` at its time, of those scheduled together with it; None if it has come."""
+    def then(self, message: Message) -> int:
+        """How many go before ``message`` at its time, of those scheduled together with it; 0 if it has come."""
         sql = "SELECT seq FROM message WHERE id = ? AND ready = 0 AND state = 'queued'"
         row = self._connection.execute(sql, (message.id,)).fetchone()
         if row is None:
-            return None
+            return 0
         counts, earlier = crowd(self._connection, message.not_before, row[0])
         return ahead(counts, message.line, earlier[message.line])
 

@@ -59,7 +59,7 @@ async def test_what_has_become_due_is_in_line_by_every_count(spool, sms, now):
     await spool.release(lease)
     standing = await spool.standing()
     assert (standing.in_line, standing.oldest) == ({later.line: 1}, now + 60)
-    assert await spool.ahead(later.id) == 0
+    assert (await spool.ahead(later.id)).first == 0
 
 
 @ensureDeferred

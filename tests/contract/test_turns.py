@@ -76,7 +76,7 @@ async def test_whose_turn_was_last_has_his_next_after_the_others(spool, sms, now
     bank, shop = sms(api_key="bank"), sms(api_key="shop")
     assert (await spool.append([bank], ROOM)).first == 3  # yard, bank, yard
     assert (await spool.append([shop], ROOM)).first == 2  # yard, bank
-    assert [await spool.ahead(each.id) for each in (bank, shop)] == [4, 2]  # yard, bank, shop, yard
+    assert [(await spool.ahead(each.id)).first for each in (bank, shop)] == [4, 2]  # yard, bank, shop, yard
 
 
 @ensureDeferred
@@ -91,8 +91,9 @@ async def test_who_waits_is_told_how_many_are_ahead_and_the_others_nothing(spool
     messages = [sms() for _ in range(3)]
     later = sms(not_before=now + 60)
     await spool.append([*messages, later], ROOM)
-    assert [await spool.ahead(each.id) for each in messages] == [0, 1, 2]
-    assert await spool.ahead(later.id) == 0  # at its time
+    assert [(await spool.ahead(each.id)).first for each in messages] == [0, 1, 2]
+    of_later = await spool.ahead(later.id)
+    assert (of_later.first, of_later.then) == (3, 0)  # now, and at its time
 
 
 @ensureDeferred
@@ -101,16 +102,16 @@ async def test_what_is_on_its_way_out_goes_before_whoever_overtakes_the_rest(spo
     window = await spool.lease(now, 10)
     urgent = sms(api_key="bank", priority=Priority.HIGH)
     place = await spool.append([urgent], ROOM)
-    assert (place.first, place.last, await spool.ahead(urgent.id)) == (10, 10, 10)
+    assert (place.first, place.last, (await spool.ahead(urgent.id)).first) == (10, 10, 10)
     of_another = await spool.append([sms(api_key="bank"), sms(api_key="bank")], ROOM)
     assert (of_another.first, of_another.last) == (11, 13)  # after the window and the urgent one, and a turn of shop
-    assert [await spool.ahead(lease.message.id) for lease in window] == list(range(10))
+    assert [(await spool.ahead(lease.message.id)).first for lease in window] == list(range(10))
     for lease in window[:4]:
         await spool.store(lease, begin(lease.message, now, "test"))
     await spool.release(window[4])
-    assert await spool.ahead(urgent.id) == 5
-    assert await spool.ahead(window[4].message.id) == 7  # a turn of bank as well
-    assert await spool.ahead(window[5].message.id) == 0
+    assert (await spool.ahead(urgent.id)).first == 5
+    assert (await spool.ahead(window[4].message.id)).first == 7  # a turn of bank as well
+    assert (await spool.ahead(window[5].message.id)).first == 0
 
 
 @ensureDeferred
@@ -120,7 +121,8 @@ async def test_what_is_scheduled_together_is_counted_by_the_turns_that_it_will_h
     one, of_another, urgent = sms(**at), sms(**at, api_key="bank"), sms(**at, priority=Priority.HIGH)
     places = [await spool.append([each], ROOM) for each in (one, of_another, urgent)]
     assert [place.then for place in places] == [20, 0, 0]
-    assert [await spool.ahead(each.id) for each in (one, of_another, urgent)] == [22, 1, 0]
+    assert [(await spool.ahead(each.id)).then for each in (one, of_another, urgent)] == [22, 1, 0]
+    assert [(await spool.ahead(each.id)).first for each in (one, of_another, urgent)] == [0, 0, 0]
     apart = [sms(not_before=now + 60 + seconds) for seconds in (-1, 2)]
     assert [(await spool.append([each], ROOM)).then for each in apart] == [0, 0]
     assert (await spool.append([sms()], ROOM)).then == 0

@@ -65,9 +65,9 @@ def test_what_was_scheduled_has_a_place_once_its_time_has_come(world: World) -> 
     world.provider.fates.extend([Fate.WRONG_KEY] * 9)
     post(world, 3)
     (later,) = post(world, send_in_s=2)
-    assert world.read(world.store.engine.ahead(later)) == 0  # of those that its time comes with
+    assert world.read(world.store.engine.ahead(later)).then == 0  # of those that its time comes with
     world.pass_time(4.0)
-    assert world.read(world.store.engine.ahead(later)) == 3
+    assert world.read(world.store.engine.ahead(later)).first == 3
 
 
 def test_a_message_that_was_replayed_goes_before_what_came_after_it(world: World) -> None:
@@ -80,7 +80,7 @@ def test_a_message_that_was_replayed_goes_before_what_came_after_it(world: World
     others = [each for each in world.book.queued() if each.id != first]
     leaving = sum(world.book.is_taken(each) for each in others)
     assert leaving < len(others) - 5
-    assert world.read(world.store.engine.ahead(first)) == leaving
+    assert world.read(world.store.engine.ahead(first)).first == leaving
 
 
 def test_a_message_that_was_replayed_is_no_longer_stale(world: World) -> None:
