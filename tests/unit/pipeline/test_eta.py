@@ -174,6 +174,16 @@ def test_what_is_scheduled_is_told_the_tick_at_which_it_leaves(rate: float) -> N
     told.check(0.5 + BESIDE_S)  # the feeder looks twice a second for what has become due
 
 
+def test_what_is_scheduled_behind_a_backlog_is_told_that_it_waits_for_it() -> None:
+    told = Told(10.0)
+    told.start()
+    told.world.pass_time(3.0)
+    told.post(count=150)
+    told.ask(told.post(in_s=4.0))
+    told.world.pass_time(20.0)
+    told.check()
+
+
 def test_what_waits_while_the_pace_is_eased_off_is_told_that_it_recovers() -> None:
     told = Told(5.0)
     told.start()
