@@ -17,7 +17,7 @@ def _second(number: int) -> str:
 
 def read_moment(text: str) -> float:
     """A time with an offset, in UTC epoch seconds. Raises ValueError and OverflowError."""
-    read = datetime.fromisoformat(text)
+    read = datetime.fromisoformat(str.upper(text))  # RFC 3339 lets T and Z be small
     if read.tzinfo is None:
         raise ValueError
     return read.timestamp()

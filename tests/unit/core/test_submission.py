@@ -52,6 +52,10 @@ def test_an_inward_address_is_refused_unless_it_is_allowed(url: str) -> None:
     assert parsed(True, callback_url=url).callback_url == url
 
 
+def test_a_time_may_have_its_letters_small() -> None:
+    assert parsed(send_at="2026-12-01t00:00:00z").send_at == parsed(send_at="2026-12-01T00:00:00Z").send_at
+
+
 def test_every_part_of_a_broadcast_has_the_category() -> None:
     numbers = [str(31600000000 + index) for index in range(60)]
     broadcast = Submission.parse(
