@@ -9,6 +9,7 @@ from twisted.logger import Logger, globalLogPublisher
 
 from smsd.core.message import What
 from smsd.core.notice import Notice
+from smsd.core.scrub import hide
 from smsd.core.trace import Traceparent
 from smsd.reporting.log import LogReporter, observer
 from tests.messages import NOW, sms
@@ -48,3 +49,7 @@ def test_a_failure_may_name_a_trace_as_well() -> None:
     Logger().error("it broke", trace_id=TRACE.trace_id, span_id=TRACE.span_id)
     globalLogPublisher.removeObserver(watching)
     assert json.loads(stream.getvalue())["trace_id"] == TRACE.trace_id
+
+
+def test_a_time_in_a_line_stays_readable() -> None:
+    assert hide("due before 2026-11-29T02:23:34.879Z, 31612345678") == "due before 2026-11-29T02:23:34.879Z, ***"
