@@ -16,6 +16,8 @@ REGAIN_S: Final = 10.0
 REGAINED: Final = 1 / 10
 #: The weight of the latest round trip among all.
 LATEST: Final = 1 / 4
+#: Seconds that a round trip is thought to take until there was one.
+LIKELY_S: Final = 0.05
 #: How much shorter a step is reckoned with after each one that took less.
 FADED: Final = 1 / 32
 
@@ -102,6 +104,11 @@ def regained(share: float, since_s: float) -> float:
 def eased(share: float) -> float:
     """The share of the pace after another complaint at ``share``."""
     return max(LEAST, share * EASED)
+
+
+def likely_s(known_s: float | None) -> float:
+    """The round trip to reckon with when the known one is ``known_s``; None: there was none yet."""
+    return LIKELY_S if known_s is None else known_s
 
 
 def smoothed(known_s: float | None, latest_s: float) -> float:

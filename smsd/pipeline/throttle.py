@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
-from smsd.core.easing import Ease, Permits, smoothed
+from smsd.core.easing import Ease, Permits, likely_s, smoothed
 from smsd.core.outlook import Outlook
 from smsd.ports import IThrottle
 
@@ -32,7 +32,7 @@ class PermitThrottle:
         self._since: dict[int, float] = {}  # of those that somebody has
         self._waiting: dict[Deferred[int], float] = {}  # how far ahead each takes one, in the order they came
         self._look: IDelayedCall | None = None
-        self._round_trip_s: float | None = None
+        self._round_trip_s: float | None = None  # there was none yet
         self._ease = Ease()
 
     @property
@@ -43,7 +43,7 @@ class PermitThrottle:
     @property
     def outlook(self) -> Outlook:
         """When and how fast permits can be had from now on."""
-        now, round_trip_s, span_s = self._clock.seconds(), self._round_trip_s or 0.0, self._eased_span_s()
+        now, round_trip_s, span_s = self._clock.seconds(), likely_s(self._round_trip_s), self._eased_span_s()
         used = (max(now, since + round_trip_s) + span_s for since in self._since.values())
         back = sorted([*used, *(free_at for free_at, _ in self._idle if free_at > now)])
         return self._pace.outlook(self._ease, round_trip_s, now, back)

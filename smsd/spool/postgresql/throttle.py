@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
-from smsd.core.easing import Ease, Permits, smoothed
+from smsd.core.easing import Ease, Permits, likely_s, smoothed
 from smsd.core.outlook import Outlook
 from smsd.ports import IThrottle
 from smsd.spool.postgresql.link import Link
@@ -87,7 +87,7 @@ class PostgresThrottle:
         self._link = Link(url, patience_s=BEGIN_S)
         self._threads = ThreadPool(1, 1, name="smsd-throttle")
         self._taken: dict[int, _Taken] = {}
-        self._round_trip_s: float | None = None
+        self._round_trip_s: float | None = None  # there was none yet
         self._ease = Ease()
         self._returned: deque[float] = deque()  # monotonic seconds; when permits that were ours are free again
         self._looked_at: float | None = None
@@ -106,7 +106,7 @@ class PostgresThrottle:
             self._returned.popleft()
         # What is to be used later is among those that are still on their way back.
         used = [each.at for each in list(self._taken.values()) if each.at <= now]
-        round_trip_s, span_s = self._round_trip_s or 0.0, self._permits.eased_span_s(self._share())
+        round_trip_s, span_s = likely_s(self._round_trip_s), self._permits.eased_span_s(self._share())
         back = [*self._returned, *(max(now, at + round_trip_s) + span_s for at in used)]
         return self._permits.outlook(self._ease, round_trip_s, now, back[: self.permits])
 
