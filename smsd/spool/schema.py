@@ -92,6 +92,8 @@ def connect(path: Path, *, busy_s: float) -> sqlite3.Connection:
     connection = _connection(path, busy_s)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA temp_store = MEMORY")
+    # What is removed is overwritten: a text that was forgotten is gone, and not only out of reach.
+    connection.execute("PRAGMA secure_delete = ON")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     return connection
 

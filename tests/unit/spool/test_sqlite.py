@@ -355,6 +355,18 @@ async def test_what_is_finished_is_found_by_its_index_to_be_forgotten(start, pat
 
 
 @ensureDeferred
+async def test_of_a_forgotten_text_nothing_is_left_in_the_file(start, path):
+    spool = start()
+    many = [sms(body=f"very private {n}") for n in range(500)]
+    await spool.append(many, ROOM)
+    for each in many:
+        await spool.amend(each.id, lambda message: cancel(message, NOW))
+    assert await spool.forget(NOW + 1, 500) == 500
+    await spool.close()
+    assert b"very private" not in path.read_bytes()
+
+
+@ensureDeferred
 async def test_what_waits_for_its_time_is_not_in_the_line(start, path):
     spool = start()
     await spool.append([sms(), sms(not_before=NOW + 1)], ROOM)
