@@ -154,8 +154,8 @@ def answer_to(error: BaseException | None) -> Answer:
         case SpoolFull():
             return wrong(429, str(error), {"Retry-After": str(error.retry_after_s)})
         case QuotaExceeded():
-            headers = {"Retry-After": str(error.retry_after_s), **ratelimit(error.usages, error.at)}
-            return wrong(429, str(error), headers)
+            again = {} if error.is_for_good else {"Retry-After": str(error.retry_after_s)}
+            return wrong(429, str(error), {**again, **ratelimit(error.usages, error.at)})
         case SpoolUnavailable() | SpoolRefused() | KeysUnavailable() | Closing():
             return wrong(503, str(error), {"Retry-After": str(RETRY_UNAVAILABLE_S)})
         case _:

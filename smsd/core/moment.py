@@ -21,3 +21,12 @@ def read_moment(text: str) -> float:
     if read.tzinfo is None:
         raise ValueError
     return read.timestamp()
+
+
+def a_year_after(at: float) -> float:
+    """The same day and time a year after ``at`` (both UTC epoch seconds); of 29 February, 1 March."""
+    date = datetime.fromtimestamp(at, UTC)
+    try:
+        return date.replace(year=date.year + 1).timestamp()
+    except ValueError:
+        return date.replace(year=date.year + 1, month=3, day=1).timestamp()

@@ -57,6 +57,11 @@ class QuotaExceeded(SmsdError):
     usages: tuple[Usage, ...]  #: of every quota, as it stands without them
     retry_after_s: int  #: seconds until the windows that are used up have ended, at least 1
 
+    @property
+    def is_for_good(self) -> bool:
+        """Whether a quota would not admit so many even if nothing of it were used."""
+        return any(self.count > each.quota.limit for each in self.usages)
+
     def __str__(self) -> str:
         usage = next(each for each in self.usages if each.quota.name == self.name)
         quota = usage.quota

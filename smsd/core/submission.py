@@ -10,7 +10,7 @@ from smsd.core.address import Msisdn, Originator
 from smsd.core.alphabet import DataCoding, NotEncodable
 from smsd.core.errors import InvalidAddress, InvalidSubmission
 from smsd.core.message import MAX_RECIPIENTS, Category, Message, Priority
-from smsd.core.moment import read_moment
+from smsd.core.moment import a_year_after, read_moment
 from smsd.core.receiver import check_url
 from smsd.core.segments import MAX_PARTS, Segmentation, segment
 from smsd.core.series import Series, Variant
@@ -19,10 +19,8 @@ from smsd.core.trace import Traceparent
 #: Where something stands in a body: the field, and the index within it where there is one.
 Path = tuple[str | int, ...]
 
-#: Seconds that ``send_at`` may lie in the past, for clocks that disagree a little.
+#: Seconds that ``send_at`` may lie in the past, or beyond a year ahead, for clocks that disagree a little.
 PAST_S: Final = 60.0
-#: Seconds that ``send_at`` may lie ahead: a year.
-AHEAD_S: Final = 366 * 86400.0
 
 
 @attrs.frozen(kw_only=True)
@@ -206,7 +204,7 @@ def _originator(text: str) -> Originator:
 
 def _send_at(text: str, now: float) -> float:
     at = read_moment(text)
-    if not now - PAST_S <= at <= now + AHEAD_S:
+    if not now - PAST_S <= at <= a_year_after(now) + PAST_S:
         raise ValueError
     return at
 

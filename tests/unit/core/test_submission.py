@@ -4,6 +4,7 @@ import pytest
 
 from smsd.core.errors import InvalidSubmission
 from smsd.core.message import Category
+from smsd.core.moment import moment, read_moment
 from smsd.core.submission import Submission
 
 NOW = 1_795_500_810.0
@@ -54,6 +55,22 @@ def test_an_inward_address_is_refused_unless_it_is_allowed(url: str) -> None:
 
 def test_a_time_may_have_its_letters_small() -> None:
     assert parsed(send_at="2026-12-01t00:00:00z").send_at == parsed(send_at="2026-12-01T00:00:00Z").send_at
+
+
+@pytest.mark.parametrize(
+    ("now", "last"),
+    [
+        ("2026-11-29T02:00:00Z", "2027-11-29T02:00:59Z"),
+        ("2027-11-29T02:00:00Z", "2028-11-29T02:00:59Z"),  # 366 days
+        ("2028-02-29T02:00:00Z", "2029-03-01T02:00:59Z"),
+    ],
+)
+def test_a_time_may_be_a_year_ahead(now: str, last: str) -> None:
+    at = read_moment(last)
+    fields = {"recipient": 31600000001, "originator": "MB", "message": "Hi"}
+    assert Submission.parse({**fields, "send_at": last}, read_moment(now)).send_at == at
+    with pytest.raises(InvalidSubmission):
+        Submission.parse({**fields, "send_at": moment(at + 2)}, read_moment(now))
 
 
 def test_every_part_of_a_broadcast_has_the_category() -> None:
