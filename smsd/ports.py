@@ -140,6 +140,12 @@ class ILedger(Interface):
         Raises SpoolUnavailable.
         """
 
+    async def overdue(now: float, limit: int) -> Sequence[str]:
+        """The ids of up to ``limit`` messages that wait still, or are held, past their validity at ``now``.
+
+        ``now`` is UTC epoch seconds. Where one node sends for all, others find none. Raises SpoolUnavailable.
+        """
+
     async def forget(before: float, limit: int) -> int:
         """Remove text and numbers of up to ``limit`` messages that came to their end before ``before`` (epoch seconds).
 

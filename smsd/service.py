@@ -19,6 +19,7 @@ from smsd.core.notice import Measure
 from smsd.gateway.webhook import inbound, public_url, status_report, verify
 from smsd.listening import Certificate, address_of, certificate_of, close, listen
 from smsd.pipeline.arrival import Arrivals
+from smsd.pipeline.expiry import Expiry
 from smsd.pipeline.incoming import Incoming
 from smsd.pipeline.operations import Operations
 from smsd.pipeline.reports import Reports
@@ -90,6 +91,7 @@ class Daemon(Service):
         )
         self._callbacks = Callbacks(queue=self._store, **told)
         reporter.add("callbacks", self._callbacks.runner, set(What) - {What.ACCEPTED})
+        self._expiry = Expiry(ledger=self._store, clock=self._reactor, now=self._now, reporter=reporter)
         self._upkeep = Upkeep(ledger=self._store, keep_s=settings.keep * 86400, clock=self._reactor, now=self._now)
         # Listening first: it may be refused, and nothing has been begun yet.
         self._keyring = keyring(settings, self._reactor, self._now)
@@ -105,6 +107,7 @@ class Daemon(Service):
         self._archive.start()
         self._dispatch.start()
         self._callbacks.start()
+        self._expiry.start()
         self._upkeep.start()
         self._keyring.start()
         self._log.info("listening on {address}, spool {spool}", address=address, spool=settings.spool)
@@ -125,6 +128,7 @@ class Daemon(Service):
         self._dashboard.stop()
         await self._dispatch.stop()
         await self._callbacks.stop()
+        await self._expiry.stop()
         await self._upkeep.stop()
         await self._keyring.stop()
         await self._observing.stop()

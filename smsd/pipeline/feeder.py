@@ -21,7 +21,7 @@ POLL_S: Final = 0.5
 
 
 class Feeder:
-    """Leases what is due, best first, and expires what is stale.
+    """Leases what is due, best first, and ends what is stale by then.
 
     It stays only about a second ahead: what is leased can no longer be overtaken by a message of higher priority.
     """

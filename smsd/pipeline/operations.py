@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 
 from smsd.core.errors import NotAllowed, UnknownMessage
 from smsd.core.lifecycle import State
@@ -12,6 +12,7 @@ from smsd.core.message import Message
 from smsd.core.notice import of
 from smsd.core.query import MAX_PAGE, Query
 from smsd.core.settle import cancel, expire_held, revive
+from smsd.pipeline.together import together
 from smsd.ports import ILedger, IReporter
 
 Amending = Coroutine[Deferred[Any], Any, Message]
@@ -117,7 +118,8 @@ class Operations:
 
 async def _done_in_time(steps: Iterable[Amending]) -> int:
     """How many of ``steps`` were not too late; all at once, so that they share a commit."""
-    return sum(await gatherResults([Deferred.fromCoroutine(_is_done(step)) for step in steps]))
+    begun = [_is_done(step) for step in steps]
+    return sum(await together(begun)) if begun else 0
 
 
 async def _is_done(step: Amending) -> bool:

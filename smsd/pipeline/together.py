@@ -3,7 +3,7 @@
 from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 T = TypeVar("T")
 
@@ -17,4 +17,7 @@ async def together(coroutines: Iterable[Coroutine[Deferred[Any], Any, T]]) -> li
     if not others:  # as it is nearly always: there is nothing to wait for beside it
         return [await first]
     begun = [Deferred.fromCoroutine(each) for each in (first, *others)]
-    return await gatherResults(begun, consumeErrors=True)
+    try:
+        return await gatherResults(begun, consumeErrors=True)
+    except FirstError as failed:
+        failed.subFailure.raiseException()

@@ -226,6 +226,12 @@ class MemorySpool:
         in_line = {each.id for each in self._waiting()}
         return [each for each in queued if at - TOGETHER_S < each.not_before <= at and each.id not in in_line]
 
+    async def overdue(self, now: float, limit: int) -> Sequence[str]:
+        """The ids of up to ``limit`` queued messages whose validity has ended; see ILedger."""
+        self._check_ready()
+        queued = (each for each in self._open.values() if each.state is State.QUEUED)
+        return [each.id for each in queued if each.is_stale(now)][:limit]
+
     async def forget(self, before: float, limit: int) -> int:
         """Forget up to ``limit`` messages that ended before ``before``, and not only their text and numbers."""
         self._check_ready()

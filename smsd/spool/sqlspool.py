@@ -163,6 +163,10 @@ class SqlSpool(ABC):
         here = ahead(tally.in_line, message.line, before, self._leases.next(), self._turns.last)
         return Place(first=here, last=here, then=then)
 
+    async def overdue(self, now: float, limit: int) -> Sequence[str]:
+        """The ids of up to ``limit`` queued messages whose validity has ended; see ILedger."""
+        return await self._read(self._reading.overdue, now, limit)
+
     async def forget(self, before: float, limit: int) -> int:
         """Remove text and numbers of up to ``limit`` finished messages; see ILedger."""
         forgotten = await self._submit(Simply(write=lambda: self._table.forget(before, limit)))

@@ -62,6 +62,10 @@ _CHARGE: Final = """
     INSERT INTO usage VALUES (?, ?, ?, ?)
     ON CONFLICT (api_key, quota) DO UPDATE SET start = excluded.start, used = excluded.used"""
 _BEAT: Final = "INSERT INTO beat VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET at = excluded.at"
+#: The condition is that of the index message_valid_until, word for word.
+_OVERDUE: Final = """
+    SELECT id FROM message WHERE state = 'queued' AND valid_until IS NOT NULL AND valid_until <= ?
+    ORDER BY valid_until LIMIT ?"""
 #: Finished, neither dead nor forgotten: word for word as in the index message_keep, which is used only so.
 OVER: Final = """
     ready IS NULL AND state <> 'sending' AND state <> 'dead' AND state <> 'queued' AND state <> 'uncertain'
@@ -232,6 +236,10 @@ class Table(ABC):
             return 0
         counts, earlier = crowd(self._connection, message.not_before, row[0])
         return ahead(counts, message.line, earlier[message.line])
+
+    def overdue(self, now: float, limit: int) -> list[str]:
+        """The ids of up to ``limit`` queued messages whose validity has ended at ``now`` (UTC epoch seconds)."""
+        return [id for (id,) in self._connection.execute(_OVERDUE, (now, limit)).fetchall()]
 
     def forget(self, before: float, limit: int) -> int:
         """Remove text and numbers of up to ``limit`` messages that ended before ``before``; the answer is how many."""

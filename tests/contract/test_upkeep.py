@@ -21,6 +21,22 @@ def ids(leases):
 
 
 @ensureDeferred
+async def test_what_waits_past_its_validity_is_named_wherever_it_stands(spool, sms, now):
+    soon, later, never = sms(valid_until=now + 10), sms(valid_until=now + 20), sms()
+    scheduled, gone = sms(valid_until=now + 5, not_before=now + 4), sms(valid_until=now + 1)
+    await spool.append([never, later, soon, scheduled, gone], ROOM)
+    await spool.lease(now, 0)
+    await spool.amend(gone.id, lambda each: cancel(each, now))
+    await spool.hold(now + 1, 9)
+    assert await spool.overdue(now + 4.9, 9) == []
+    assert set(await spool.overdue(now + 19.9, 9)) == {scheduled.id, soon.id}
+    assert len(await spool.overdue(now + 20, 2)) == 2
+    await spool.amend(soon.id, lambda each: expire(each, now + 20))
+    assert set(await spool.overdue(now + 20, 9)) == {scheduled.id, later.id}
+    assert await spool.ahead(soon.id) is None
+
+
+@ensureDeferred
 async def test_what_is_held_is_not_leased_until_it_is_let_go(spool, sms, now):
     old, new = sms(), sms(accepted_at=now + 50, changed_at=now + 50, not_before=now + 50)
     await spool.append([old, new], ROOM)

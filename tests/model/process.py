@@ -11,6 +11,7 @@ from smsd.core.message import What
 from smsd.core.policy import Policy
 from smsd.core.retry import Backoff
 from smsd.pipeline.admission import Admission
+from smsd.pipeline.expiry import Expiry
 from smsd.pipeline.feeder import Feeder
 from smsd.pipeline.hold import Hold
 from smsd.pipeline.intake import Intake
@@ -89,10 +90,12 @@ class Process:
             new_id=new_id,
             now=clock.seconds,
         )
+        self.expiry = Expiry(ledger=seam, **told)
         throttle.start()
         pacer.start()
         recovery.start()
         self.feeder.start()
+        self.expiry.start()
 
     def trouble(self) -> list[str]:
         """What of ours did not work."""

@@ -168,6 +168,10 @@ class StreamSpool(SqlSpool):
             await self._submit(Follow(is_to_the_end=True))  # another node may have accepted it just now
             return await super().find(id)
 
+    async def overdue(self, now: float, limit: int) -> Sequence[str]:
+        """The ids of up to ``limit`` queued messages whose validity has ended, if we have the lane; see ILedger."""
+        return await super().overdue(now, limit) if self._desk.is_sending else []
+
     async def forget(self, before: float, limit: int) -> int:
         """Remove text and numbers of up to ``limit`` finished messages; see ILedger."""
 

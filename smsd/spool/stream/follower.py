@@ -56,6 +56,11 @@ class Follower(Machine):
         if self._tenure.is_sure:
             self._decide([(command.LEAVE_LANE,)])
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether we have the lane for sure; any thread may ask."""
+        return self._tenure.is_sure
+
     def _has_lane(self) -> bool:
         if self._tenure.is_sure:
             return True
