@@ -13,6 +13,8 @@ from typing import Final
 
 import attrs
 
+from tests.stream import authority
+
 VERSION: Final = "4.4.0"
 USER: Final = "smsd"
 PASSWORD: Final = "hush"
@@ -54,8 +56,18 @@ class Broker:
 
     @property
     def guarded(self) -> str:
-        """The ``HOST:PORT`` at which it wants the name USER and the password PASSWORD (SASL, PLAIN)."""
+        """The ``HOST:PORT`` at which it speaks TLS, and wants the name USER and the password PASSWORD (SASL)."""
         return f"127.0.0.1:{self.ports[2]}"
+
+    def keyring(self, mechanism: str = "SCRAM-SHA-512") -> dict[str, str]:
+        """What an operator sets to be let in at ``guarded``; ``mechanism`` may also be PLAIN."""
+        return {
+            "SMSD_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "SMSD_KAFKA_SSL_CA_LOCATION": str(self.folder / "ca.pem"),
+            "SMSD_KAFKA_SASL_MECHANISMS": mechanism,
+            "SMSD_KAFKA_SASL_USERNAME": USER,
+            "SMSD_KAFKA_SASL_PASSWORD": PASSWORD,
+        }
 
     def start(self) -> None:
         """Start it; returns when it can be connected to."""
@@ -90,17 +102,21 @@ class Broker:
         """Write its settings, and make its folder one of a new ``cluster``."""
         client, control, guarded = self.ports
         voters = ",".join(f"{each.number}@127.0.0.1:{each.ports[1]}" for each in cluster)
-        login = "org.apache.kafka.common.security.plain.PlainLoginModule"
+        door, login = "listener.name.sasl_ssl", "org.apache.kafka.common.security"
+        authority.certify(self.folder)
         (self.folder / "server.properties").write_text(
             f"""
 process.roles=broker,controller
 node.id={self.number}
 controller.quorum.voters={voters}
-listeners=PLAINTEXT://127.0.0.1:{client},SASL_PLAINTEXT://127.0.0.1:{guarded},CONTROLLER://127.0.0.1:{control}
-advertised.listeners=PLAINTEXT://127.0.0.1:{client},SASL_PLAINTEXT://127.0.0.1:{guarded}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
-sasl.enabled.mechanisms=PLAIN
-listener.name.sasl_plaintext.plain.sasl.jaas.config={login} required user_{USER}="{PASSWORD}";
+listeners=PLAINTEXT://127.0.0.1:{client},SASL_SSL://127.0.0.1:{guarded},CONTROLLER://127.0.0.1:{control}
+advertised.listeners=PLAINTEXT://127.0.0.1:{client},SASL_SSL://127.0.0.1:{guarded}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
+{door}.ssl.keystore.type=PEM
+{door}.ssl.keystore.location={self.folder}/server.pem
+{door}.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
+{door}.plain.sasl.jaas.config={login}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";
+{door}.scram-sha-512.sasl.jaas.config={login}.scram.ScramLoginModule required;
 controller.listener.names=CONTROLLER
 log.dirs={self.folder}/data
 offsets.topic.replication.factor=1
@@ -112,9 +128,9 @@ auto.create.topics.enable=false
 """,
             encoding="utf-8",
         )
-        command = self._java(
-            "kafka.tools.StorageTool", "format", "-t", "c21zZC10ZXN0cy0wMDAwMQ", "-c", "server.properties"
-        )
+        known = f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"
+        formatted = ("format", "-t", "c21zZC10ZXN0cy0wMDAwMQ", "-c", "server.properties", "--add-scram", known)
+        command = self._java("kafka.tools.StorageTool", *formatted)
         subprocess.run(command, cwd=self.folder, check=True, capture_output=True)
 
     def _java(self, *words: str) -> list[str]:

@@ -1,6 +1,6 @@
 """What smsd asks of a topic, and says when it is not so."""
 
-from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +17,8 @@ from smsd.spool.stream.engine import StreamSpool
 from smsd.wiring.engines import engine_for
 from tests.integration.daemon import until
 from tests.messages import ROOM, sms
-from tests.stream import kafka_server
-from tests.stream.kafka_server import PASSWORD, USER, Broker
+from tests.stream import authority, kafka_server
+from tests.stream.kafka_server import Broker
 
 pytestmark = pytest.mark.engines
 
@@ -50,20 +50,52 @@ def test_a_compacted_topic_is_refused(broker: Broker, tmp_path: Any, reactor: An
         kafka_spool(broker.address, "compacted", ledger=str(tmp_path / "l"), reactor=reactor).open()
 
 
-def test_what_librdkafka_is_told_opens_a_guarded_door(broker: Broker, tmp_path: Any, reactor: Any) -> None:
-    for password, does_open in ((PASSWORD, True), ("wrong", False)):
-        told = {
-            "kafka_security_protocol": "SASL_PLAINTEXT",
-            "kafka_sasl_mechanisms": "PLAIN",
-            "kafka_sasl_username": USER,
-            "kafka_sasl_password": password,
-            "spool": f"kafka://{broker.guarded}/guarded",
-        }
-        environ = {f"SMSD_{name.upper()}": value for name, value in told.items()}
-        settings = load(environ | {"SMSD_LEDGER": str(tmp_path / "l")}, {}, None)
-        engine = engine_for(settings, reactor, unmeasured)
-        with nullcontext() if does_open else pytest.raises(SpoolRefused, match="Kafka: "):
-            engine.open()
+def guarded(broker: Broker, ledger: Path, reactor: Any, **changed: str) -> StreamSpool:
+    """A spool behind TLS and a password, set as an operator sets it, but for what is ``changed``."""
+    told = broker.keyring() | {f"SMSD_KAFKA_{name.upper()}": value for name, value in changed.items()}
+    spool = {"SMSD_SPOOL": f"kafka://{broker.guarded}/guarded", "SMSD_LEDGER": str(ledger)}
+    engine = engine_for(load(told | spool, {}, None), reactor, unmeasured)
+    assert isinstance(engine, StreamSpool)
+    return engine
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "PLAIN"])
+@ensureDeferred
+async def test_what_librdkafka_is_told_opens_a_guarded_door(
+    broker: Broker, mechanism: str, tmp_path: Any, reactor: Any
+) -> None:
+    node = guarded(broker, tmp_path / "l", reactor, sasl_mechanisms=mechanism)
+    node.open()
+    message = sms()
+    await until(lambda: is_appended(node), "the broker is warm")
+    await node.append([message], ROOM)
+    assert await node.find(message.id) == message
+    await node.close()
+
+
+WRONG_PASSWORD = r"Kafka: sasl_ssl://127\.0\.0\.1:\d+/\w+: SASL authentication error: "
+UNKNOWN_AUTHORITY = r"certificate verify failed: .*verify that ssl\.ca\.location is correctly configured"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"sasl_password": "wrong"}, f"{WRONG_PASSWORD}.* due to invalid credentials"),
+        ({"sasl_password": "wrong", "sasl_mechanisms": "PLAIN"}, f"{WRONG_PASSWORD}.*: Invalid username or password"),
+        ({"sasl_mechanisms": "SCRAM-SHA-256"}, "Unsupported SASL mechanism: broker's supported mechanisms: "),
+        ({"ssl_ca_location": "another.pem"}, UNKNOWN_AUTHORITY),
+        ({"ssl_ca_location": "missing.pem"}, r"ssl\.ca\.location failed: "),
+        ({"sasl_mechanisms": "SCRAM-512"}, "Unsupported SASL mechanism: SCRAM-512"),
+    ],
+)
+def test_a_guarded_door_that_stays_shut_says_why(
+    broker: Broker, changed: dict[str, str], said: str, tmp_path: Path, reactor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority.certify(tmp_path)
+    (tmp_path / "ca.pem").rename(tmp_path / "another.pem")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SpoolRefused, match=said):
+        guarded(broker, tmp_path / "l", reactor, **changed).open()
 
 
 def test_a_setting_that_librdkafka_does_not_know_is_named(broker: Broker, tmp_path: Any, reactor: Any) -> None:
@@ -72,9 +104,28 @@ def test_a_setting_that_librdkafka_does_not_know_is_named(broker: Broker, tmp_pa
         wrong.open()
 
 
-def test_a_broker_that_is_not_there_is_refused_in_words(tmp_path: Any, reactor: Any) -> None:
-    engine = kafka_spool("127.0.0.1:1", "sms", ledger=str(tmp_path / "l"), reactor=reactor, patience_s=0.5)
-    with pytest.raises(SpoolRefused, match="Kafka: "):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("127.0.0.1", r"127\.0\.0\.1:1 failed: Connection refused"),
+        ("no.such.host.invalid", r"Failed to resolve 'no\.such\.host\.invalid:1'"),
+    ],
+)
+def test_a_broker_that_is_not_there_is_refused_in_words(name: str, said: str, tmp_path: Any, reactor: Any) -> None:
+    engine = kafka_spool(f"{name}:1", "sms", ledger=str(tmp_path / "l"), reactor=reactor, patience_s=0.5)
+    with pytest.raises(SpoolRefused, match=f"Kafka: .*{said}"):
+        engine.open()
+
+
+def test_a_broker_that_hangs_up_is_asked_after(broker: Broker, tmp_path: Any, reactor: Any) -> None:
+    engine = kafka_spool(broker.guarded, "sms", ledger=str(tmp_path / "l"), reactor=reactor, patience_s=0.5)
+    with pytest.raises(SpoolRefused, match=f"no broker answers at {broker.guarded}: .* does it speak PLAINTEXT there"):
+        engine.open()
+
+
+def test_a_topic_begins_with_copies_for_all_brokers_that_are_named(broker: Broker, tmp_path: Any, reactor: Any) -> None:
+    engine = kafka_spool(f"{broker.address},127.0.0.1:1", "two", ledger=str(tmp_path / "l"), reactor=reactor)
+    with pytest.raises(SpoolRefused, match=r"two is missing and cannot be made .* --replication-factor 2 "):
         engine.open()
 
 

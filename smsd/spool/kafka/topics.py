@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     AlterConfigOpType,
+    ClusterMetadata,
     ConfigEntry,
     ConfigResource,
     NewTopic,
@@ -21,6 +22,9 @@ REPLICAS: Final = 3
 LOOK_S: Final = 0.1
 #: What lets a topic keep all that it was ever given; the brokers' own defaults forget after a week.
 KEEPING: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+#: After this part of the time a start gives up, if what SMSD_KAFKA_… says does not fit what a broker wants.
+EARLY: Final = 1 / 6
+_MISFITS: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})
 
 
 def prepare(settings: Mapping[str, Any], topic: str, *, within_s: float) -> str:
@@ -29,15 +33,33 @@ def prepare(settings: Mapping[str, Any], topic: str, *, within_s: float) -> str:
     Raises SpoolRefused, with what is to be made if we may not.
     """
     try:
-        admin = AdminClient(dict(settings))
-        metadata = admin.list_topics(timeout=within_s)
+        admin, metadata = _look(settings, within_s)
         if topic not in metadata.topics:
-            _make(admin, topic, len(metadata.brokers), within_s)
+            # Brokers that are down just now count: a topic keeps for ever the number of copies that it began with.
+            named = len(set(settings["bootstrap.servers"].split(",")))
+            _make(admin, topic, max(named, len(metadata.brokers)), within_s)
             _await(admin, topic, within_s)
         _check(admin, topic, within_s)
         return _identity(admin, topic, within_s)
     except KafkaException as error:
         raise SpoolRefused(reason=f"Kafka: {_words(error)}") from error
+
+
+def _look(settings: Mapping[str, Any], within_s: float) -> tuple[AdminClient, ClusterMetadata]:
+    """A client, and the brokers that are up with their topics. Raises SpoolRefused, with why nobody answers."""
+    faults: list[KafkaError] = []
+    admin = AdminClient({**settings, "error_cb": faults.append})
+    for look_s in (EARLY * within_s, (1 - EARLY) * within_s):
+        try:
+            return admin, admin.list_topics(timeout=look_s)
+        except KafkaException:  # it reads the same for a wrong password and for a broker that is down
+            _ = admin.poll(0)  # has the client tell its faults
+        if misfits := [each for each in faults if each.code() in _MISFITS]:
+            raise SpoolRefused(reason=f"Kafka: {misfits[-1].str()}")
+    heard = [each.str() for each in faults if each.code() != KafkaError._ALL_BROKERS_DOWN]
+    protocol = settings.get("security.protocol", "PLAINTEXT")
+    unheard = f"no broker answers at {settings['bootstrap.servers']}: is it up, and does it speak {protocol} there?"
+    raise SpoolRefused(reason=f"Kafka: {heard[-1] if heard else unheard}")
 
 
 def _make(admin: AdminClient, topic: str, brokers: int, within_s: float) -> None:
