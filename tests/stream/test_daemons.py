@@ -16,7 +16,7 @@ from tests.integration import coalescing
 from tests.integration.daemon import KEY, ROOT, SMS, DaemonProcess, until
 from tests.integration.hook import Hook
 from tests.integration.provider import UNPROCESSABLE
-from tests.stream import kafka_server
+from tests.stream import authority, kafka_server
 from tests.stream.cluster import COUNT, RATE, Cluster, accepted, says
 from tests.stream.kafka_server import Broker
 from tests.unit.pipeline.world import most_within
@@ -195,3 +195,26 @@ async def test_what_waits_together_goes_out_once_though_both_nodes_are_killed(
 ) -> None:
     cluster.environment = on_kafka(broker, "together") | coalescing.settings(bird)
     await coalescing.goes_out_once([await cluster.node(), await cluster.node()], bird)
+
+
+@ensureDeferred
+async def test_a_daemon_sends_through_tls_and_a_password_and_says_why_it_cannot_start(
+    cluster: Cluster, broker: Broker
+) -> None:
+    opens = broker.keyring() | {"SMSD_SPOOL": f"kafka://{broker.guarded}/guarded-daemon"}
+    authority.certify(cluster.folder)
+    for changed, said in (
+        ({"SMSD_KAFKA_SASL_PASSWORD": "wrong"}, "SASL authentication error: "),
+        ({"SMSD_KAFKA_SSL_CA_LOCATION": str(cluster.folder / "ca.pem")}, "verify that ssl.ca.location is correctly"),
+    ):
+        shut = DaemonProcess(cluster.folder, cluster.provider.url)
+        shut.environment |= opens | changed
+        shut.spawn()
+        assert await shut.ended() == 1
+        [line] = [each for each in shut.output.read_text().splitlines() if said in each]
+        assert "smsd cannot start: The spool cannot be opened: Kafka: sasl_ssl://127.0.0.1:" in line
+    cluster.environment = opens
+    node = await cluster.node()
+    ids = await accepted([node], RATE)
+    await cluster.holds(ids, node)
+    assert await node.terminate() == 0

@@ -48,7 +48,8 @@ def prepare(settings: Mapping[str, Any], topic: str, *, within_s: float) -> str:
 def _look(settings: Mapping[str, Any], within_s: float) -> tuple[AdminClient, ClusterMetadata]:
     """A client, and the brokers that are up with their topics. Raises SpoolRefused, with why nobody answers."""
     faults: list[KafkaError] = []
-    admin = AdminClient({**settings, "error_cb": faults.append})
+    told: dict[str, Any] = {**settings, "error_cb": faults.append}
+    admin = AdminClient(told)
     for look_s in (EARLY * within_s, (1 - EARLY) * within_s):
         try:
             return admin, admin.list_topics(timeout=look_s)

@@ -40,7 +40,8 @@ from smsd.spool.writer import IWriterReactor
 
 #: Seconds after which a silent owner of the lane counts as gone, unless set otherwise.
 LEASE_S: Final = 5.0
-#: Seconds that the log is waited for, unless set otherwise: longer than it takes Kafka to find another leader.
+#: Seconds that the log is waited for, unless set otherwise: longer than it takes Kafka to find another leader once it
+#: knows that one is gone. One that was killed it misses only after its session timeout, 9 s; until then we answer 503.
 PATIENCE_S: Final = 4.0
 #: Seconds that a new owner waits before it sends, unless set otherwise: one span of the rate, and some for the network.
 PAUSE_S: Final = 1.5
