@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
@@ -21,6 +22,9 @@ from smsd.api.validation import InvalidBody, Problem
 NDJSON: Final = b"application/x-ndjson"
 #: Octets of an upload that is not taken which are read for the client's sake, so that he gets to read why.
 PATIENCE: Final = 48 * 1024 * 1024
+#: Seconds for which the rest of an upload is still read that ended before its time, with its answer written: a
+#: connection that is closed while something comes in takes back what its other end has not read yet.
+LINGER_S: Final = 2.0
 #: The greatest number that the first line may have.
 MAX_LINE: Final = 10**9
 #: Batches that may wait: while there are more, nothing is read.
@@ -41,6 +45,8 @@ class Upload:
         self._batches: deque[Batch] = deque()
         self._count = 0
         self._is_taking = self._has_begun = self._is_whole = self._is_over = False
+        #: Ends the request, once nobody waits for the rest of it any more.
+        self._lingering: IDelayedCall | None = None
         #: Fires when the client has read enough of the answers; None while he keeps up.
         self._room: Deferred[None] | None = None
         request.notifyFinish().addErrback(self._gone)
@@ -56,6 +62,8 @@ class Upload:
         self._is_whole = True
         if not self._is_over:
             self._add(self._lines.end)
+        elif self._lingering is not None:
+            self._lingering.reset(0)
 
     def _add(self, cut: Callable[[], Any]) -> None:
         try:
@@ -124,12 +132,22 @@ class Upload:
 
     def _end(self) -> None:
         self._is_over = True
-        if not self._is_whole:
-            self._request.channel.persistent = False  # what is still to come of the body is no request
+        if self._is_whole:
+            self._finish()
+            return
+        channel = self._request.channel
+        channel.persistent = False  # what is still to come of the body is no request
+        channel.transport.resumeProducing()
+        self._lingering = channel.callLater(LINGER_S, self._finish)
+
+    def _finish(self) -> None:
+        self._lingering = None
         self._request.unregisterProducer()
         self._request.finish()
 
     def _gone(self, failure: Failure) -> None:
+        if self._lingering is not None:
+            self._lingering.cancel()
         self.stopProducing()
 
 

@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from select import select
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -45,6 +46,10 @@ class Upload:
 
     def end(self) -> None:
         self._socket.sendall(b"0\r\n\r\n")
+
+    def await_answer(self) -> None:
+        """Return once there is something to read."""
+        select([self._socket], [], [])
 
     def status(self) -> int:
         code = int(self._file.readline().split()[1])
@@ -150,6 +155,16 @@ async def test_what_cannot_be_taken_says_why(daemon: Any) -> None:
     assert (await deferToThread(refused, line(1), Idempotency_Key='"'))[0] == 400
     status, long = await deferToThread(refused, b"x" * 70_000)
     assert (status, "Line 1 is longer" in long["message"]) == (413, True)
+
+    def still_sending() -> int:
+        with upload(server) as ours:
+            ours.send(b"x" * 70_000)
+            ours.await_answer()
+            for _ in range(100):
+                ours.send(b"x" * 1000)
+            return ours.status()
+
+    assert await deferToThread(still_sending) == 413
 
     def by_length(connection: socket.socket, body: bytes, kind: str) -> tuple[bytes, bytes]:
         head = f"POST /sms HTTP/1.1\r\nHost: a\r\nX-API-Key: {KEY}\r\nContent-Type: {kind}\r\n"
