@@ -214,7 +214,7 @@ class Daemon(Service):
             "accepting": self._closing,
             "provider": self._provider_trouble,
             "spool": self._accepting.trouble,
-            "engine": self._dispatch.spool_trouble,
+            "engine": self._engine_trouble,
         }
         return Readiness(
             stops=stops,
@@ -228,7 +228,10 @@ class Daemon(Service):
         return "" if self._accepting.is_open else "smsd is stopping"
 
     def _stopped(self) -> str:
-        return self._closing() or self._dispatch.spool_trouble()
+        return self._closing() or self._engine_trouble()
+
+    def _engine_trouble(self) -> str:
+        return self._dispatch.spool_trouble() or self._expiry.trouble
 
     def _provider_trouble(self) -> str:
         reason = self._dispatch.trouble

@@ -34,7 +34,9 @@ class Expiry:
         self._now = now
         self._reporter = reporter
         self._is_stopping = False
-        # Of a spool that is not available, whoever accepts and sends speaks already.
+        #: Why the spool cannot be asked, as of the latest look; empty while all is well. Who sends may be waiting for
+        #: something else meanwhile, and who accepts for somebody who posts.
+        self.trouble = ""
         self._looks = Loop(self._look, name="expiring", ignored=SpoolUnavailable, log=self._log, clock=clock)
 
     def start(self) -> None:
@@ -47,6 +49,13 @@ class Expiry:
         await self._looks.stop()
 
     async def _look(self) -> None:
+        try:
+            await self._expire_some()
+            self.trouble = ""
+        except SpoolUnavailable as error:
+            self.trouble = str(error)
+
+    async def _expire_some(self) -> None:
         for _ in range(STEPS):
             ids = await self._ledger.overdue(self._now(), STEP)
             if ids:

@@ -1,14 +1,16 @@
 """Whole daemons on one database: every one accepts, every one sends, at one rate together, also when one dies."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
 
+from tests import postgresql
 from tests.integration import coalescing
 from tests.integration.daemon import SMS, DaemonProcess, until
-from tests.stream.cluster import Cluster
+from tests.stream.cluster import Cluster, says
 
 pytestmark = pytest.mark.timed
 
@@ -71,6 +73,27 @@ async def test_nodes_are_restarted_one_after_the_other_while_they_are_at_work(cl
     for _ in range(3):
         await cluster.node(spool=database, lease="3")
     await cluster.holds_while_restarted()
+
+
+@pytest_twisted.ensureDeferred
+async def test_when_the_server_is_restarted_nothing_is_lost_or_sent_twice(cluster: Cluster) -> None:
+    with postgresql.server() as server:
+        database = server.database()
+        nodes = [await cluster.node(spool=database, lease="3") for _ in range(3)]
+        async with cluster.is_posted_to() as ids:
+            await cluster.sends_on()
+            server.stop()
+            stopped_at = time.monotonic()
+            for node in nodes:
+                await until(lambda node=node: says(node, 503), "it says that it does not work", within_s=10.0)
+            # What had its permit by then may still go; nobody gets another.
+            assert not cluster.sent_since(stopped_at + 1.0)
+            server.start()
+            await cluster.sends_on()
+            await cluster.sends_on()
+        await cluster.holds(ids, nodes[0])
+        for node in nodes:
+            assert await node.terminate() == 0
 
 
 @pytest_twisted.ensureDeferred

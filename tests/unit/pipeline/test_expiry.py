@@ -93,7 +93,9 @@ async def test_what_is_being_sent_by_then_is_left_alone_and_trouble_passes() -> 
     await spool.append([sent, waits], ROOM)
     spool.is_gone = True
     watched.clock.advance(POLL_S)
+    assert "gone" in watched.expiry.trouble
     spool.is_gone = False
     watched.clock.advance(POLL_S)
+    assert watched.expiry.trouble == ""
     assert await watched.states(sent.id, waits.id) == [State.SENDING, State.EXPIRED]
     await watched.expiry.stop()
