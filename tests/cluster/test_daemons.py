@@ -10,7 +10,7 @@ import pytest_twisted
 from tests import postgresql
 from tests.integration import coalescing
 from tests.integration.daemon import SMS, DaemonProcess, until
-from tests.stream.cluster import Cluster, says
+from tests.stream.cluster import Cluster, accepted, says
 
 pytestmark = pytest.mark.timed
 
@@ -73,6 +73,19 @@ async def test_nodes_are_restarted_one_after_the_other_while_they_are_at_work(cl
     for _ in range(3):
         await cluster.node(spool=database, lease="3")
     await cluster.holds_while_restarted()
+
+
+@pytest_twisted.ensureDeferred
+async def test_clocks_may_be_two_minutes_apart(cluster: Cluster, database: str) -> None:
+    for ahead_s in (60, -60):
+        await cluster.node_whose_clock_is(ahead_s, spool=database, lease="3")
+    ids = await accepted(cluster.nodes, 100)
+    await until(lambda: len(cluster.provider.stored) > 40, "some are sent")
+    await cluster.nodes[0].kill()
+    ids += await accepted(cluster.nodes[1:], 40)
+    await cluster.sends_on()
+    await cluster.nodes[0].start()
+    await cluster.holds(ids, cluster.nodes[1])
 
 
 @pytest_twisted.ensureDeferred

@@ -13,7 +13,7 @@ from twisted.internet.error import ConnectError
 from twisted.internet.task import deferLater
 from twisted.web.client import RequestTransmissionFailed, ResponseFailed
 
-from tests.integration.daemon import SMS, DaemonProcess, until
+from tests.integration.daemon import ROOT, SMS, DaemonProcess, until
 from tests.integration.provider import Provider
 from tests.unit.pipeline.world import most_within
 
@@ -39,11 +39,20 @@ class Cluster:
         folder = self.folder / f"node{len(self.nodes)}"
         folder.mkdir()
         settings = {"rate": str(RATE), "grace": "1", "retry_base": "0.5", **more}
+        path = settings.pop("PYTHONPATH", None)
         node = DaemonProcess(folder, self.provider.url, **settings)
-        node.environment |= self.environment
+        node.environment |= self.environment | ({} if path is None else {"PYTHONPATH": path})
         self.nodes.append(node)
         await node.start()
         return node
+
+    async def node_whose_clock_is(self, ahead_s: int, **more: str) -> DaemonProcess:
+        """Start one more, whose clock is ``ahead_s`` seconds ahead."""
+        folder = self.folder / f"clock{ahead_s}"
+        folder.mkdir()
+        wrong = f"import time\nright = time.time\ntime.time = lambda: right() + {ahead_s}\n"
+        (folder / "sitecustomize.py").write_text(wrong)
+        return await self.node(PYTHONPATH=f"{folder}:{ROOT}", **more)
 
     def signal(self, node: DaemonProcess, number: int) -> None:
         """Send ``node`` a signal."""
