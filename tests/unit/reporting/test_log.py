@@ -53,3 +53,11 @@ def test_a_failure_may_name_a_trace_as_well() -> None:
 
 def test_a_time_in_a_line_stays_readable() -> None:
     assert hide("due before 2026-11-29T02:23:34.879Z, 31612345678") == "due before 2026-11-29T02:23:34.879Z, ***"
+
+
+def test_an_id_of_ours_stays_readable() -> None:
+    id = "01M8JJ1234567JFFXD8TXAMWFA"
+    assert (
+        hide(f"callback {id}-sent-1795920784642 to 31612345678: no") == f"callback {id}-sent-1795920784642 to ***: no"
+    )
+    assert hide(f"{id}, 01M8JJ1234567") == f"{id}, 01M8JJ***"
