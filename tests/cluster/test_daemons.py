@@ -57,6 +57,7 @@ async def test_three_nodes_keep_one_rate_and_lose_nothing_when_one_is_killed(
         assert sorted(each["reference"] for each in provider.stored.values()) == sorted(ids)
         posts = [each.at_monotonic for each in provider.arrivals if each.method == "POST"]
         assert most_in_a_second(posts) <= RATE
+        assert len(posts) / (max(posts) - min(posts)) >= 15.0
         shown = await nodes[2].shown(ids[0])
         assert shown["state"] == "sent"
         for node in (nodes[0], nodes[2]):
