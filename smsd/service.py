@@ -26,8 +26,6 @@ from smsd.pipeline.reports import Reports
 from smsd.pipeline.upkeep import Upkeep
 from smsd.ports import IEngine, IReporter
 from smsd.reporting.fanout import Fanout
-from smsd.sandbox.messagebird import MessageBirdSandbox
-from smsd.sandbox.terminal import show, welcome
 from smsd.settings import SANDBOX_KEY, Settings
 from smsd.settings.types import SqliteSpoolUrl
 from smsd.wiring.accepting import Accepting
@@ -112,6 +110,8 @@ class Daemon(Service):
         self._keyring.start()
         self._log.info("listening on {address}, spool {spool}", address=address, spool=settings.spool)
         if settings.sandboxed and url is not None:
+            from smsd.sandbox.terminal import welcome
+
             key = settings.api_keys[0].key.reveal()
             welcome(daemon=address, sandbox=url, data=str(settings.spool), api_key=key)
 
@@ -196,6 +196,10 @@ class Daemon(Service):
         return Incoming(queue=self._store, url=url, api_key=api_key, now=self._now, wake=wake, reporter=reporter)
 
     def _start_sandbox(self) -> str:
+        # Only here, since a daemon that sends for real has no use for the room that it takes.
+        from smsd.sandbox.messagebird import MessageBirdSandbox
+        from smsd.sandbox.terminal import show
+
         sandbox = MessageBirdSandbox(clock=self._reactor, now=self._now, deliver=show, access_key=SANDBOX_KEY.reveal())
         return self._serve(self._settings.sandbox, site(sandbox.resource(), self._reactor))
 
