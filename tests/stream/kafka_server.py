@@ -48,6 +48,8 @@ class Broker:
     number: int = 1
     heap_mb: int = 512
     process: "subprocess.Popen[bytes] | None" = None
+    #: Further doors, each for who comes through a pipe: the port that it listens on, and the one that it tells clients.
+    pipes: Sequence[tuple[int, int]] = ()
 
     @property
     def address(self) -> str:
@@ -102,6 +104,10 @@ class Broker:
         """Write its settings, and make its folder one of a new ``cluster``."""
         client, control, guarded = self.ports
         voters = ",".join(f"{each.number}@127.0.0.1:{each.ports[1]}" for each in cluster)
+        pipes = {f"PIPE{number}": pipe for number, pipe in enumerate(self.pipes)}
+        piped = "".join(f",{name}://127.0.0.1:{heard}" for name, (heard, _) in pipes.items())
+        told = "".join(f",{name}://127.0.0.1:{other}" for name, (_, other) in pipes.items())
+        plain = "".join(f",{name}:PLAINTEXT" for name in pipes)
         door, login = "listener.name.sasl_ssl", "org.apache.kafka.common.security"
         authority.certify(self.folder)
         (self.folder / "server.properties").write_text(
@@ -109,9 +115,9 @@ class Broker:
 process.roles=broker,controller
 node.id={self.number}
 controller.quorum.voters={voters}
-listeners=PLAINTEXT://127.0.0.1:{client},SASL_SSL://127.0.0.1:{guarded},CONTROLLER://127.0.0.1:{control}
-advertised.listeners=PLAINTEXT://127.0.0.1:{client},SASL_SSL://127.0.0.1:{guarded}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{client},SASL_SSL://127.0.0.1:{guarded},CONTROLLER://127.0.0.1:{control}{piped}
+advertised.listeners=PLAINTEXT://127.0.0.1:{client},SASL_SSL://127.0.0.1:{guarded}{told}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT{plain}
 {door}.ssl.keystore.type=PEM
 {door}.ssl.keystore.location={self.folder}/server.pem
 {door}.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
@@ -146,13 +152,13 @@ def _free_ports() -> tuple[int, int, int]:
 
 
 @contextmanager
-def brokers(count: int, heap_mb: int) -> Iterator[list[Broker]]:
-    """A cluster of ``count``, removed at the end."""
+def brokers(count: int, heap_mb: int, pipes: Sequence[tuple[int, int]] = ()) -> Iterator[list[Broker]]:
+    """A cluster of ``count``, removed at the end; ``pipes`` as of Broker."""
     with ExitStack() as undo:
         made: list[Broker] = []
         for number in range(1, count + 1):
             folder = Path(undo.enter_context(TemporaryDirectory(prefix="smsd-kafka-")))
-            made.append(Broker(folder, _free_ports(), number, heap_mb))
+            made.append(Broker(folder, _free_ports(), number, heap_mb, pipes=pipes))
             undo.callback(made[-1].kill)
         for each in made:
             each.format(made)
@@ -163,7 +169,7 @@ def brokers(count: int, heap_mb: int) -> Iterator[list[Broker]]:
 
 
 @contextmanager
-def broker() -> Iterator[Broker]:
-    """A broker of its own, removed at the end."""
-    with brokers(1, heap_mb=512) as [alone]:
+def broker(pipes: Sequence[tuple[int, int]] = ()) -> Iterator[Broker]:
+    """A broker of its own, removed at the end; ``pipes`` as of Broker."""
+    with brokers(1, heap_mb=512, pipes=pipes) as [alone]:
         yield alone

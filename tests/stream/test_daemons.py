@@ -4,6 +4,7 @@ import signal
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -13,12 +14,13 @@ from twisted.internet.task import deferLater
 
 from smsd.spool.stream.engine import LEASE_S
 from tests.integration import coalescing
-from tests.integration.daemon import KEY, SMS, DaemonProcess, until
+from tests.integration.daemon import KEY, SMS, DaemonProcess, free_port, until
 from tests.integration.hook import Hook
 from tests.integration.provider import UNPROCESSABLE
 from tests.stream import authority, kafka_server
 from tests.stream.cluster import COUNT, RATE, Cluster, accepted, says
 from tests.stream.kafka_server import Broker
+from tests.stream.pipe import Pipe
 from tests.unit.pipeline.world import most_within
 
 pytestmark = pytest.mark.engines
@@ -142,6 +144,38 @@ async def test_when_the_broker_dies_nothing_is_accepted_and_when_it_is_back_all_
         assert set(ids) <= set(sent)
         assert max(sent.values()) == 1
         assert most_within([each.at_monotonic for each in cluster.provider.posts()], 1.0) <= RATE
+
+
+@ensureDeferred
+async def test_a_node_that_is_cut_from_the_broker_stops_and_says_so_and_the_other_goes_on(cluster: Cluster) -> None:
+    doors = [free_port(), free_port()]
+    pipes = [Pipe(door) for door in doors]
+    with kafka_server.broker([(door, pipe.number) for door, pipe in zip(doors, pipes, strict=True)]):
+        for pipe in pipes:
+            await cluster.node(spool=f"kafka://{pipe.address}/cut")
+        ids = await accepted(cluster.nodes, COUNT)
+        await until(lambda: len(cluster.provider.stored) > 30, "some are sent")
+        sender = await cluster.sender()
+        [standby] = [node for node in cluster.nodes if node is not sender]
+        pipe = pipes[cluster.nodes.index(sender)]
+        pipe.cut()
+        cut_at = time.monotonic()
+        response = await sender.post(SMS)
+        assert (response.code, response.headers.hasHeader("Retry-After")) == (503, True)
+        await until(lambda: says(sender, 503), "it says that it does not work", within_s=15.0)
+        assert await says(standby, 200)
+        ids += await accepted([standby], 10)
+        await cluster.is_followed(cut_at + LEASE_S)
+        pipe.mend()
+        await until(lambda: says(sender, 200), "it works again", within_s=30.0)
+        await cluster.holds(ids, sender, others=1)
+        # Between what the one had begun and what the other began nobody sent: whose lane it was was clear.
+        arrivals = cluster.sent_since(0.0)
+        assert any(after > cut_at and after - before > LEASE_S / 2 for before, after in pairwise(arrivals))
+        for node in cluster.nodes:
+            assert await node.terminate() == 0
+    for pipe in pipes:
+        await pipe.close()
 
 
 @ensureDeferred
