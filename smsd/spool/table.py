@@ -62,7 +62,7 @@ _CHARGE: Final = """
     INSERT INTO usage VALUES (?, ?, ?, ?)
     ON CONFLICT (api_key, quota) DO UPDATE SET start = excluded.start, used = excluded.used"""
 _BEAT: Final = "INSERT INTO beat VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET at = excluded.at"
-#: The condition is that of the index message_valid_until, word for word.
+#: By the index message_valid_until.
 _OVERDUE: Final = """
     SELECT id FROM message WHERE state = 'queued' AND valid_until IS NOT NULL AND valid_until <= ?
     ORDER BY valid_until LIMIT ?"""

@@ -3,4 +3,4 @@ DROP INDEX message_accepted_at;
 CREATE INDEX message_accepted_at ON message (accepted_at) WHERE seq % 1024 = 0;
 
 -- What waits, by when it is too late for it, wherever in line it stands.
-CREATE INDEX message_valid_until ON message (valid_until) WHERE state = 'queued' AND valid_until IS NOT NULL;
+CREATE INDEX message_valid_until ON message (state, valid_until) WHERE valid_until IS NOT NULL;

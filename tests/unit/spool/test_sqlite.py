@@ -30,7 +30,7 @@ from smsd.spool.places import NEAR
 from smsd.spool.search import SLACK, SLICE, search_sql, ways
 from smsd.spool.sqlite import SqliteSpool
 from smsd.spool.sqlitetable import SqliteTable
-from smsd.spool.table import OVER
+from smsd.spool.table import _OVERDUE, OVER
 from smsd.spool.tally import STRETCH_BITS, Tally
 from tests.messages import NOW, ROOM, sms
 
@@ -352,6 +352,12 @@ async def test_what_is_finished_is_found_by_its_index_to_be_forgotten(start, pat
     start()
     sql = f"EXPLAIN QUERY PLAN SELECT seq FROM message WHERE {OVER} AND changed_at < 1 ORDER BY changed_at"
     assert [step[3] for step in query(path, sql)] == ["SEARCH message USING INDEX message_keep (changed_at<?)"]
+
+
+def test_what_is_past_its_validity_is_found_by_an_index_of_its_own(start, path):
+    start()
+    plan = planned(path, _OVERDUE, (1.0, 10))
+    assert plan == ["SEARCH message USING INDEX message_valid_until (state=? AND valid_until>? AND valid_until<?)"]
 
 
 @ensureDeferred
