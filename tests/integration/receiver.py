@@ -1,13 +1,11 @@
 """A receiver of callbacks on a loopback port that answers with whatever octets it is told to."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import attrs
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from twisted.internet import ssl
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -17,6 +15,8 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from tests.certificates import signed
 
 OK: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -137,20 +137,8 @@ class Tls:
 def certificate(name: str) -> tuple[Any, Any]:
     """A server's certificate for ``name``, and the authority to trust for it, as twisted has them."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    day = datetime.now(UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(day - timedelta(days=1))
-        .not_valid_after(day + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
+    itself = x509.BasicConstraints(ca=True, path_length=None)
+    built = signed(name, key, name, key, x509.SubjectAlternativeName([x509.DNSName(name)]), itself)
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.use_certificate(built)
     context.use_privatekey(key)

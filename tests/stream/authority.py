@@ -1,12 +1,13 @@
 """Signs the certificate of a server on this machine, as an authority that nobody else knows."""
 
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.certificates import signed
 
 
 def certify(folder: Path) -> None:
@@ -24,19 +25,4 @@ def certify(folder: Path) -> None:
 def _signed(
     name: str, key: ec.EllipticCurvePrivateKey, by: ec.EllipticCurvePrivateKey, what: x509.ExtensionType
 ) -> bytes:
-    subject, issuer = (
-        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, each)]) for each in (name, "an authority")
-    )
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(what, critical=isinstance(what, x509.BasicConstraints))
-        .sign(by, hashes.SHA256())
-        .public_bytes(serialization.Encoding.PEM)
-    )
+    return signed(name, key, "an authority", by, what).public_bytes(serialization.Encoding.PEM)
