@@ -1,7 +1,8 @@
 """Whole daemons on one stream, and what must hold of what they sent."""
 
+import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count, pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from twisted.internet.error import ConnectError
 from twisted.internet.task import deferLater
 from twisted.web.client import RequestTransmissionFailed, ResponseFailed
 
+from smsd.spool.stream.engine import LEASE_S
 from tests.integration.daemon import ROOT, SMS, DaemonProcess, until
 from tests.integration.provider import Provider
 from tests.unit.pipeline.world import most_within
@@ -34,14 +36,13 @@ class Cluster:
     environment: dict[str, str]
     nodes: list[DaemonProcess] = attrs.field(factory=list)
 
-    async def node(self, **more: str) -> DaemonProcess:
-        """Start one more."""
+    async def node(self, python_path: str = str(ROOT), **more: str) -> DaemonProcess:
+        """Start one more, which finds its modules in ``python_path``."""
         folder = self.folder / f"node{len(self.nodes)}"
         folder.mkdir()
         settings = {"rate": str(RATE), "grace": "1", "retry_base": "0.5", **more}
-        path = settings.pop("PYTHONPATH", None)
         node = DaemonProcess(folder, self.provider.url, **settings)
-        node.environment |= self.environment | ({} if path is None else {"PYTHONPATH": path})
+        node.environment |= self.environment | {"PYTHONPATH": python_path}
         self.nodes.append(node)
         await node.start()
         return node
@@ -52,7 +53,7 @@ class Cluster:
         folder.mkdir()
         wrong = f"import time\nright = time.time\ntime.time = lambda: right() + {ahead_s}\n"
         (folder / "sitecustomize.py").write_text(wrong)
-        return await self.node(PYTHONPATH=f"{folder}:{ROOT}", **more)
+        return await self.node(f"{folder}:{ROOT}", **more)
 
     def signal(self, node: DaemonProcess, number: int) -> None:
         """Send ``node`` a signal."""
@@ -134,6 +135,30 @@ class Cluster:
                 await node.start()
             await self.sends_on()
         await self.holds(ids, self.nodes[0])
+
+    async def holds_while_cut(self, ids: list[str], cuts: Sequence[Callable[[bool], None]]) -> None:
+        """Cut the node that sends from its stream, and let it back: it stops and says so, and another goes on.
+
+        ``cuts`` are called with whether to cut, one for each of the two nodes. Then all ``ids`` are sent, as agreed.
+        """
+        # Either may be the one: who first has something to send, or to look after, takes the lane.
+        sender = await self.sender()
+        [standby] = [node for node in self.nodes if node is not sender]
+        cut = cuts[self.nodes.index(sender)]
+        cut(True)
+        cut_at = time.monotonic()
+        response = await sender.post(SMS)
+        assert (response.code, response.headers.hasHeader("Retry-After")) == (503, True)
+        await until(lambda: says(sender, 503), "it says that it does not work", within_s=15.0)
+        assert await says(standby, 200)
+        ids = ids + await accepted([standby], 10)
+        await self.is_followed(cut_at + LEASE_S)
+        cut(False)
+        await until(lambda: says(sender, 200), "it works again", within_s=30.0)
+        await self.holds(ids, sender, others=1)
+        # Between what the one had begun and what the other began nobody sent: whose lane it was was clear.
+        arrivals = self.sent_since(0.0)
+        assert any(after > cut_at and after - before > LEASE_S / 2 for before, after in pairwise(arrivals))
 
     async def sends_on(self) -> None:
         """Wait until a second's worth more is sent."""

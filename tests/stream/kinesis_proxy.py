@@ -25,6 +25,10 @@ class Proxy(ThreadingHTTPServer):
         self.refuses_once = 0  #: of how many requests yet the first record is refused, and only that
         self.refused = 0  #: how many requests it has refused, wholly or in part
 
+    def cut(self, is_cut: bool) -> None:
+        """Let nothing through, or all again."""
+        self.is_cut = is_cut
+
     @property
     def url(self) -> str:
         """Its address."""

@@ -49,21 +49,17 @@ class Pipe(ProxyFactory):
         """The port that it listens on."""
         return int(self._listening.getHost().port)
 
-    def cut(self) -> None:
-        """Let nothing through from now on."""
-        self.is_cut = True
-        for each in self.ends:
-            for transport in each.transports():
-                transport.pauseProducing()
-
-    def mend(self) -> None:
-        """Let through what waits, and all that follows."""
-        self.is_cut = False
+    def cut(self, is_cut: bool) -> None:
+        """Let nothing through, or what waits and all that follows."""
+        self.is_cut = is_cut
         for each in list(self.ends):
-            if each.peer is None:
+            if each.peer is None and not is_cut:
                 each.transport.abortConnection()  # it was begun meanwhile, and came to nothing
             for transport in each.transports():
-                transport.resumeProducing()
+                if is_cut:
+                    transport.pauseProducing()
+                else:
+                    transport.resumeProducing()
 
     async def close(self) -> None:
         """Be gone."""

@@ -1,17 +1,15 @@
 """Whole daemons on one stream of Kinesis: killed and back, or cut from it."""
 
 import time
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from pytest_twisted import ensureDeferred
 
-from smsd.spool.stream.engine import LEASE_S
 from tests.integration import coalescing
-from tests.integration.daemon import SMS, until
+from tests.integration.daemon import until
 from tests.stream import kinesis_server
-from tests.stream.cluster import COUNT, Cluster, accepted, says
+from tests.stream.cluster import COUNT, Cluster, accepted
 from tests.stream.kinesis_proxy import proxy
 
 pytestmark = pytest.mark.engines
@@ -49,24 +47,7 @@ async def test_a_node_that_is_cut_from_its_stream_stops_and_says_so_and_the_othe
             await cluster.node(spool="kinesis://cut", kinesis_create="yes")
         ids = await accepted(cluster.nodes, COUNT // 2)
         await until(lambda: len(cluster.provider.stored) > 30, "some are sent")
-        # Either may be the one: who first has something to send, or to look after, takes the lane.
-        sender = await cluster.sender()
-        is_first = sender is cluster.nodes[0]
-        way, standby = (one_way, cluster.nodes[1]) if is_first else (other_way, cluster.nodes[0])
-        way.is_cut = True
-        cut_at = time.monotonic()
-        response = await sender.post(SMS)
-        assert (response.code, response.headers.hasHeader("Retry-After")) == (503, True)
-        await until(lambda: says(sender, 503), "it says that it does not work", within_s=15.0)
-        assert await says(standby, 200)
-        ids += await accepted([standby], 10)
-        await cluster.is_followed(cut_at)
-        way.is_cut = False
-        await until(lambda: says(sender, 200), "it works again")
-        await cluster.holds(ids, sender, others=1)
-        # Between what the one had begun and what the other began nobody sent: whose lane it was was clear.
-        arrivals = cluster.sent_since(0.0)
-        assert any(after > cut_at and after - before > LEASE_S / 2 for before, after in pairwise(arrivals))
+        await cluster.holds_while_cut(ids, [one_way.cut, other_way.cut])
 
 
 @ensureDeferred
