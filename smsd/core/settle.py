@@ -54,6 +54,13 @@ def expire(message: Message, now: float) -> Message:
     return move(message, State.EXPIRED, now, What.EXPIRED, error="its validity ended while it waited")
 
 
+def expire_overdue(message: Message, now: float) -> Message:
+    """The same of a message that waits. Raises NotAllowed if it does not any more, or has all its time again."""
+    if message.state is not State.QUEUED or not message.is_stale(now):
+        raise NotAllowed(state=message.state.value, wanted=State.EXPIRED.value)
+    return expire(message, now)
+
+
 def expire_held(message: Message, now: float) -> Message:
     """A held message at an operator's word. Raises NotAllowed when it is not held any more."""
     if not message.is_held:

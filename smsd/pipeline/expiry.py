@@ -7,10 +7,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from smsd.core.errors import NotAllowed, SpoolUnavailable, UnknownMessage
-from smsd.core.lifecycle import State
-from smsd.core.message import Message
 from smsd.core.notice import of
-from smsd.core.settle import expire
+from smsd.core.settle import expire_overdue
 from smsd.pipeline.loop import Loop
 from smsd.pipeline.together import together
 from smsd.ports import ILedger, IReporter
@@ -34,10 +32,15 @@ class Expiry:
         self._now = now
         self._reporter = reporter
         self._is_stopping = False
-        #: Why the spool cannot be asked, as of the latest look; empty while all is well. Who sends may be waiting for
-        #: something else meanwhile, and who accepts for somebody who posts.
-        self.trouble = ""
         self._looks = Loop(self._look, name="expiring", ignored=SpoolUnavailable, log=self._log, clock=clock)
+
+    @property
+    def trouble(self) -> str:
+        """Why the spool cannot be asked, as of the latest look; empty while all is well.
+
+        Who sends may be waiting for something else meanwhile, and who accepts for somebody who posts.
+        """
+        return self._looks.trouble
 
     def start(self) -> None:
         """Look now, and again and again."""
@@ -49,13 +52,6 @@ class Expiry:
         await self._looks.stop()
 
     async def _look(self) -> None:
-        try:
-            await self._expire_some()
-            self.trouble = ""
-        except SpoolUnavailable as error:
-            self.trouble = str(error)
-
-    async def _expire_some(self) -> None:
         for _ in range(STEPS):
             ids = await self._ledger.overdue(self._now(), STEP)
             if ids:
@@ -65,13 +61,7 @@ class Expiry:
 
     async def _expire(self, id: str) -> None:
         try:
-            expired = await self._ledger.amend(id, self._expired)
+            expired = await self._ledger.amend(id, lambda message: expire_overdue(message, self._now()))
         except (NotAllowed, UnknownMessage):
             return  # it was sent, called off, or replayed just now
         self._reporter.report(of(expired))
-
-    def _expired(self, message: Message) -> Message:
-        now = self._now()
-        if message.state is not State.QUEUED or not message.is_stale(now):
-            raise NotAllowed(state=message.state.value, wanted=State.EXPIRED.value)
-        return expire(message, now)

@@ -31,6 +31,8 @@ class Loop:
         self._loop.clock = clock
         self._ended: Deferred[LoopingCall] | None = None
         self._under_way: Deferred[None] | None = None
+        #: What is ignored, in words, if the latest step ended with it; empty while all is well.
+        self.trouble = ""
 
     def start(self, every_s: float, *, now: bool = True) -> None:
         """Begin ``now`` or in ``every_s`` seconds, and again at most every ``every_s`` seconds."""
@@ -50,8 +52,13 @@ class Loop:
 
     def _begin(self) -> Deferred[None]:
         self._under_way = Deferred.fromCoroutine(self._step())
-        return self._under_way.addErrback(self._broke)
+        return self._under_way.addCallbacks(self._done, self._broke)
+
+    def _done(self, _: None) -> None:
+        self.trouble = ""
 
     def _broke(self, failure: Failure) -> None:
-        if not failure.check(self._ignored):
+        is_ignored = failure.check(self._ignored) is not None
+        self.trouble = str(failure.value) if is_ignored else ""
+        if not is_ignored:
             self._log.failure(f"{self._name} broke", failure)

@@ -27,7 +27,11 @@ def test_it_goes_on_after_a_fault_and_logs_all_but_what_is_ignored() -> None:
     loop = Loop(step, name="the step", ignored=SpoolUnavailable, log=Logger(), clock=clock)
     with capturedLogs() as logged:
         loop.start(EVERY_S)
-        clock.pump([EVERY_S] * 3)
+        told = [loop.trouble]
+        for _ in range(3):
+            clock.advance(EVERY_S)
+            told.append(loop.trouble)
+    assert ["for now" in told[0], told[1], "again" in told[2], told[3]] == [True, "", True, ""]
     assert begun == [0.0, 2.0, 4.0, 6.0]
     assert [event["log_format"] for event in logged] == ["the step broke"]
 
