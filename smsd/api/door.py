@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 
+from smsd.api.driving import drive
+from smsd.api.exchange import Reply
 from smsd.api.posting import Posting
 from smsd.api.problems import Answer, NotJson, answer_to
 from smsd.core.notice import Measure, Took
@@ -16,7 +17,6 @@ from smsd.core.trace import Traceparent
 #: The request that has to be fast.
 POST_SMS: Final = b"POST /sms HTTP/1.1"
 JSON_TYPE: Final = b"application/json"
-
 
 #: The name of the API key that was given, which may send; the function says where it came from. See Gate.sender.
 Sender = Callable[[bytes, Callable[[], Any]], str]
@@ -34,12 +34,12 @@ class Door:
         self._monotonic = monotonic
         self._measure = measure
 
-    def posted(self, headers: Mapping[bytes, bytes], body: bytes, peer: Callable[[], Any]) -> Deferred[Answer]:
-        """The answer to a ``POST /sms`` with ``headers`` (names in lower case) and ``body``; never fails.
+    def posted(self, headers: Mapping[bytes, bytes], body: bytes, peer: Callable[[], Any], reply: Reply) -> None:
+        """Answer a ``POST /sms`` with ``headers`` (names in lower case) and ``body``.
 
-        ``peer()`` is the address that it came from.
+        ``peer()`` is the address that it came from; ``reply`` is called once, with the answer.
         """
-        return Deferred.fromCoroutine(self._take(headers, body, peer))
+        drive(self._take(headers, body, peer), reply)
 
     def answer_to(self, failure: Failure) -> Answer:
         """The answer to what went wrong; logged if nobody foresaw it."""

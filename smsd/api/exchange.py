@@ -4,16 +4,15 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final, cast
 
-from twisted.internet.defer import Deferred
 from twisted.internet.tcp import Connection
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 from twisted.web.http import RESPONSES, datetimeToString
 
 from smsd.api.problems import Answer
 
+#: Takes the answer to a request.
+Reply = Callable[[Answer], None]
 #: Answers a request, given its headers (names in lower case), its body, and what says where it came from; never raises.
-Shortcut = Callable[[Mapping[bytes, bytes], bytes, Callable[[], Any]], "Deferred[Answer]"]
+Shortcut = Callable[[Mapping[bytes, bytes], bytes, Callable[[], Any], Reply], None]
 
 #: The daemon's name in every answer; whoever looks for a weak version shall not learn it from us.
 SERVER: Final = b"smsd"
@@ -49,8 +48,6 @@ class Dates:
 class Exchange:
     """The simple requests of a connection, one at a time; what is not simple goes elsewhere, whole."""
 
-    _log = Logger()
-
     def __init__(
         self,
         *,
@@ -79,6 +76,8 @@ class Exchange:
         #: Whether all that was written so far went straight to the socket.
         self.is_direct = False
         self._answers = 0
+        #: The status of the last answer; 0 before the first.
+        self.code = 0
         #: The API key of the last request that was answered here.
         self._key: bytes | None = None
 
@@ -120,10 +119,11 @@ class Exchange:
         if self._answers >= STEADY and self.is_direct and key == self._key and self._pass_on(data):
             return
         self._later = b""
-        _ = self._shortcut(headers, body, self._transport.getPeer).addCallbacks(self._answered, self._broke)
+        self._shortcut(headers, body, self._transport.getPeer, self._answered)
 
     def _answered(self, answer: Answer) -> None:
         body = answer.encoded()
+        self.code = answer.code
         self._answers = self._answers + 1 if answer.code < 400 else 0
         self._write(
             b"HTTP/1.1 %d %s\r\nServer: %s\r\n%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s"
@@ -153,10 +153,6 @@ class Exchange:
             self.is_direct = False
             data = data[sent:] if isinstance(sent, int) and sent > 0 else data
         self._transport.write(data)
-
-    def _broke(self, failure: Failure) -> None:
-        self._log.failure("a request broke", failure)
-        self._transport.loseConnection()
 
 
 def _read(data: bytes, request_line: bytes) -> tuple[Mapping[bytes, bytes], bytes | None] | None:

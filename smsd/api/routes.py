@@ -72,7 +72,8 @@ class Api:
         """Take one SMS, an array or a broadcast: 200 once all of it is durable."""
         if b"line" in request.args:
             _ = first_line(request.uri.partition(b"?")[2])  # what is wrong there is refused, whatever the body is
-        posted = self._door.posted(headers_of(request), request.content.read(), request.getClientAddress)
+        posted = Deferred[Answer]()  # Klein cancels it when the client leaves: what he posted is kept all the same
+        self._door.posted(headers_of(request), request.content.read(), request.getClientAddress, posted.callback)
         return _answered(request, await posted)
 
     @app.route("/sms/<id>", methods=["GET"])

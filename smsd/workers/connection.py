@@ -3,14 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from smsd.api.door import POST_SMS
-from smsd.api.exchange import Dates, Exchange, Shortcut
-from smsd.api.problems import Answer
+from smsd.api.exchange import Dates, Exchange, Reply, Shortcut
 
 #: What a key is answered that is wrong, for something else, or looked at no more.
 _KEY_TROUBLE: Final = frozenset({401, 403, 429})
@@ -28,7 +26,6 @@ class Connection(Protocol):
         self._exchange = Exchange(
             request_line=POST_SMS, shortcut=self._shortcut, dates=connections.dates, leave=self._leave
         )
-        self._is_suspect = False
         #: The API key that it came with; others are the daemon's to judge.
         self._key: bytes | None = None
         #: Whether anything came in since it was looked at.
@@ -42,7 +39,8 @@ class Connection(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Take what came in."""
         self.is_fresh = True
-        if self._is_suspect and not self._exchange.is_answering:
+        if self._exchange.code in _KEY_TROUBLE and not self._exchange.is_answering:
+            # Who guesses keys is the daemon's to hold off, from the next request on.
             self._leave(self._exchange.rest() + data)
             return
         self._exchange.received(data)
@@ -56,17 +54,11 @@ class Connection(Protocol):
         if not self._exchange.is_answering:
             self._leave(self._exchange.rest())
 
-    def _shortcut(self, headers: Mapping[bytes, bytes], body: bytes, peer: Callable[[], Any]) -> Deferred[Answer]:
+    def _shortcut(self, headers: Mapping[bytes, bytes], body: bytes, peer: Callable[[], Any], reply: Reply) -> None:
         key = headers.get(b"x-api-key")
         self._key = self._key or key
         ways = self._connections
-        answer = ways.shortcut(headers, body, peer) if key == self._key else ways.forward(headers, body, peer)
-        return answer.addCallback(self._noted)
-
-    def _noted(self, answer: Answer) -> Answer:
-        # Who guesses keys is the daemon's to hold off, from the next request on.
-        self._is_suspect = answer.code in _KEY_TROUBLE
-        return answer
+        (ways.shortcut if key == self._key else ways.forward)(headers, body, peer, reply)
 
     def _leave(self, data: bytes) -> None:
         # What could not be written at once is still on its way out: such a connection cannot be passed on. To close it

@@ -51,8 +51,8 @@ class Desk:
                 case "keep", *keep:
                     keeps.append(tuple(keep))
                 case "post", number, headers, body, host:
-                    posting = self._door.posted(headers, body, partial(IPv4Address, "TCP", host, 0))
-                    _ = posting.addCallback(_answer, number).addCallback(send)
+                    reply = partial(self._reply, number, send)
+                    self._door.posted(headers, body, partial(IPv4Address, "TCP", host, 0), reply)
                 case "took", durations:
                     self._measure(Took.ACCEPT, durations)
                 case _:
@@ -74,14 +74,13 @@ class Desk:
                 self._refuse(Failure(answer), [(number,)], send)
         send(("kept", attrs.astuple(outlook), kept))
 
+    def _reply(self, number: int, send: Callable[[Call], None], answer: Answer) -> None:
+        send(("answer", number, *_facts(answer)))
+
     def _refuse(self, failure: Failure, keeps: Sequence[Call], send: Callable[[Call], None]) -> None:
         facts = _facts(self._door.answer_to(failure))
         for number, *_ in keeps:
             send(("refused", number, *facts))
-
-
-def _answer(answer: Answer, number: int) -> Call:
-    return "answer", number, *_facts(answer)
 
 
 def _facts(answer: Answer) -> tuple[int, dict[str, Any], dict[str, str]]:

@@ -16,9 +16,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from smsd.api.door import Door
-from smsd.api.exchange import Dates
+from smsd.api.exchange import Dates, Reply
 from smsd.api.posting import Posting
-from smsd.api.problems import Answer
 from smsd.collecting import collect_rarely
 from smsd.core.claim import Claimed
 from smsd.core.notice import Took
@@ -119,13 +118,12 @@ class AcceptProcess(Protocol):
         collect_rarely()
         self._link.send(("ready",))
 
-    def _posted(self, headers: Mapping[bytes, bytes], body: bytes, peer: Callable[[], Any]) -> Deferred[Answer]:
-        if b"idempotency-key" in headers or headers.get(b"x-api-key") not in self._names:
-            return self._forwarded(headers, body, peer)
-        return self._door.posted(headers, body, peer)
+    def _posted(self, headers: Mapping[bytes, bytes], body: bytes, peer: Callable[[], Any], reply: Reply) -> None:
+        is_mine = b"idempotency-key" not in headers and headers.get(b"x-api-key") in self._names
+        (self._door.posted if is_mine else self._forwarded)(headers, body, peer, reply)
 
-    def _forwarded(self, headers: Mapping[bytes, bytes], body: bytes, peer: Callable[[], Any]) -> Deferred[Answer]:
-        return self._caller.post(headers, body, str(getattr(peer(), "host", "")))
+    def _forwarded(self, headers: Mapping[bytes, bytes], body: bytes, peer: Callable[[], Any], reply: Reply) -> None:
+        _ = self._caller.post(headers, body, str(getattr(peer(), "host", ""))).addCallback(reply)
 
     def _measure(self, took: Took, seconds: Sequence[float]) -> None:
         self._took += seconds

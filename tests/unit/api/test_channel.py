@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.web.resource import Resource
 
-from smsd.api.exchange import Dates, Exchange
+from smsd.api.exchange import Dates, Exchange, Reply
 from smsd.api.problems import Answer
 from smsd.api.site import quick_site
 
@@ -44,7 +43,7 @@ class Conversation:
     """A connection to a site, without a network."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[Mapping[bytes, bytes], Deferred[Answer], bytes]] = []
+        self.asked: list[tuple[Mapping[bytes, bytes], Reply, bytes]] = []
         self.at_once = True
         self.clock = Clock()
         site = quick_site(Slow(), self.clock, LINE, self._shortcut)  # type: ignore[arg-type]
@@ -52,11 +51,11 @@ class Conversation:
         self.channel: Any = site.buildProtocol(None)
         self.channel.makeConnection(self.transport)
 
-    def _shortcut(self, headers: Mapping[bytes, bytes], body: bytes, peer: Any) -> Deferred[Answer]:
+    def _shortcut(self, headers: Mapping[bytes, bytes], body: bytes, peer: Any, reply: Reply) -> None:
         if self.at_once:
-            return succeed(answer(body))
-        self.asked.append((headers, Deferred(), body))
-        return self.asked[-1][1]
+            reply(answer(body))
+        else:
+            self.asked.append((headers, reply, body))
 
     def send(self, *pieces: bytes) -> None:
         for piece in pieces:
@@ -148,7 +147,7 @@ def test_what_comes_while_one_is_answered_waits_for_its_turn() -> None:
     talk.send(request(b"one"), request(b"two") + request(b"three")[:20], request(b"three")[20:])
     assert [body for *_, body in talk.asked] == [b"one"]
     assert talk.answers() == []
-    talk.asked[0][1].callback(answer(b"one"))
+    talk.asked[0][1](answer(b"one"))
     # The two that came together are not simple any more.
     assert [body for _, body in talk.answers()] == [answer(body).encoded() for body in (b"one", b"two", b"three")]
 
@@ -158,7 +157,7 @@ def test_a_client_that_floods_us_while_one_is_answered_is_held_back() -> None:
     talk.at_once = False
     talk.send(request(b"one"), request(b"x" * 70_000))
     assert talk.transport.producerState == "paused"
-    talk.asked[0][1].callback(answer(b"one"))
+    talk.asked[0][1](answer(b"one"))
     assert talk.transport.producerState == "producing"
     assert len(talk.answers()) == 2
 
@@ -171,7 +170,7 @@ def test_a_client_that_leaves_gets_no_answer_and_does_no_harm() -> None:
     talk.at_once = False
     talk.send(request(b"one"))
     talk.channel.connectionLost(Failure(ConnectionDone()))
-    talk.asked[0][1].callback(answer(b"one"))
+    talk.asked[0][1](answer(b"one"))
 
 
 def test_an_idle_connection_is_closed_in_the_end() -> None:
@@ -194,7 +193,7 @@ def test_a_length_of_more_digits_than_python_reads_is_left_to_others() -> None:
     left: list[bytes] = []
     exchange = Exchange(
         request_line=LINE,
-        shortcut=lambda headers, body: succeed(answer(body)),
+        shortcut=lambda headers, body, peer, reply: reply(answer(body)),
         dates=Dates(Clock().seconds),
         leave=left.append,
     )
