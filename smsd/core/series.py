@@ -1,19 +1,20 @@
-"""Messages that differ only in ids, recipients, texts and references, without each of them being made."""
+"""Messages as they are accepted, without each of them being made."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, overload
 
 import attrs
 
-from smsd.core.address import Msisdn
-from smsd.core.message import Message
+from smsd.core.address import Msisdn, Originator
+from smsd.core.message import Category, Message, Priority
 from smsd.core.segments import Segmentation
+from smsd.core.trace import Traceparent
 
 
 class Variant(NamedTuple):
-    """In what one SMS differs from others that are like it; made ten thousand times an array."""
+    """In what one message differs from others that are like it; made ten thousand times an array."""
 
-    recipient: Msisdn
+    recipients: tuple[Msisdn, ...]  #: 1 to 50
     body: str
     segmentation: Segmentation  #: of the body
     reference: str
@@ -21,11 +22,20 @@ class Variant(NamedTuple):
 
 @attrs.frozen(kw_only=True)
 class Series(Sequence[Message]):
-    """As many messages as there are ids, each to one recipient; one is made when somebody looks at it."""
+    """As many messages as there are ids; one is made when somebody looks at it. For the fields see Message."""
 
-    mould: Message  #: each of them, but for its id and what its variant says
     ids: Sequence[str]
     variants: Sequence[Variant]  #: of each
+    originator: Originator
+    priority: Priority
+    category: Category | None
+    api_key: str
+    accepted_at: float
+    not_before: float
+    valid_until: float | None
+    batch: str
+    callback_url: str
+    trace: Traceparent | None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -37,15 +47,25 @@ class Series(Sequence[Message]):
     def __getitem__(self, index: int | slice) -> "Message | Series":
         if isinstance(index, slice):
             return attrs.evolve(self, ids=self.ids[index], variants=self.variants[index])
-        recipient, body, segmentation, reference = self.variants[index]
-        return attrs.evolve(
-            self.mould,
+        recipients, body, segmentation, reference = self.variants[index]
+        return Message(
             id=self.ids[index],
-            recipients=(recipient,),
+            recipients=recipients,
+            originator=self.originator,
             body=body,
             coding=segmentation.coding,
             segments=segmentation.parts,
+            api_key=self.api_key,
+            accepted_at=self.accepted_at,
+            changed_at=self.accepted_at,
+            not_before=self.not_before,
+            valid_until=self.valid_until,
+            priority=self.priority,
+            category=self.category,
+            batch=self.batch,
             reference=reference,
+            callback_url=self.callback_url,
+            trace=self.trace,
         )
 
 
@@ -72,8 +92,3 @@ class Joined(Sequence[Message]):
                 return part[place]
             place -= len(part)
         raise IndexError(index)
-
-
-def joined(parts: Sequence[Sequence[Message]]) -> Sequence[Message]:
-    """``parts`` as one sequence."""
-    return parts[0] if len(parts) == 1 else Joined(parts)

@@ -9,7 +9,7 @@ import attrs
 from smsd.core.address import Msisdn, Originator
 from smsd.core.alphabet import DataCoding, NotEncodable
 from smsd.core.errors import InvalidAddress, InvalidSubmission
-from smsd.core.message import MAX_RECIPIENTS, Category, Message, Priority
+from smsd.core.message import MAX_RECIPIENTS, Category, Priority
 from smsd.core.moment import a_year_after, read_moment
 from smsd.core.receiver import check_url
 from smsd.core.segments import MAX_PARTS, Segmentation, segment
@@ -27,7 +27,7 @@ PAST_S: Final = 60.0
 class Submission:
     """One SMS as a client asks for it, and others that are like it."""
 
-    recipients: Sequence[Msisdn]  #: each once
+    recipients: tuple[Msisdn, ...]  #: each once
     originator: Originator
     body: str
     segmentation: Segmentation
@@ -90,40 +90,38 @@ class Submission:
         now: float,
         callback_url: str = "",
         trace: Traceparent | None = None,
-    ) -> tuple[Sequence[str], Sequence[Message]]:
+    ) -> tuple[Sequence[str], Series]:
         """The id of each SMS, and the messages that they become when they are accepted at ``now``.
 
         One message carries up to MAX_RECIPIENTS. ``api_key`` is the name of the key that it came under,
         ``callback_url`` that key's own, for when the client names none, and ``trace`` the one of the request.
         """
-        first = max(now, self.send_at or now)
-        whole = Message(
-            id=new_id(),
-            recipients=tuple(self.recipients),
+        first = now if self.send_at is None else max(now, self.send_at)
+        ids: Sequence[str] = [new_id()]
+        told, batch = ids, ""
+        variants: Sequence[Variant] = [Variant(self.recipients, self.body, self.segmentation, self.reference)]
+        if self.others:
+            told = ids = [*ids, *[new_id() for _ in self.others]]
+            variants = [*variants, *self.others]
+        elif len(self.recipients) > MAX_RECIPIENTS:
+            starts = range(0, len(self.recipients), MAX_RECIPIENTS)
+            parts = [self.recipients[start : start + MAX_RECIPIENTS] for start in starts]
+            variants = [variants[0]._replace(recipients=part) for part in parts]
+            batch, ids = told[0], [new_id() for _ in parts]
+        return told, Series(
+            ids=ids,
+            variants=variants,
             originator=self.originator,
-            body=self.body,
-            coding=self.segmentation.coding,
-            segments=self.segmentation.parts,
-            api_key=api_key,
-            accepted_at=now,
-            changed_at=now,
-            not_before=first,
-            valid_until=None if self.validity_s is None else first + self.validity_s,
             priority=self.priority,
             category=self.category,
-            reference=self.reference,
+            api_key=api_key,
+            accepted_at=now,
+            not_before=first,
+            valid_until=None if self.validity_s is None else first + self.validity_s,
+            batch=batch,
             callback_url=self.callback_url or callback_url,
             trace=trace,
         )
-        if self.others:
-            ids = [whole.id, *[new_id() for _ in self.others]]
-            variants = [Variant(self.recipients[0], self.body, self.segmentation, self.reference), *self.others]
-            return ids, Series(mould=whole, ids=ids, variants=variants)
-        if len(self.recipients) <= MAX_RECIPIENTS:
-            return [whole.id], [whole]
-        starts = range(0, len(whole.recipients), MAX_RECIPIENTS)
-        parts = [whole.recipients[start : start + MAX_RECIPIENTS] for start in starts]
-        return [whole.id], [attrs.evolve(whole, id=new_id(), batch=whole.id, recipients=part) for part in parts]
 
 
 def variant(fields: Mapping[str, Any]) -> Variant | None:
@@ -139,7 +137,7 @@ def variant(fields: Mapping[str, Any]) -> Variant | None:
     segmentation, _ = _cut(text, _CODINGS[fields.get("datacoding", "auto")])
     if segmentation is None:
         return None
-    return Variant(recipient, text, segmentation, fields.get("reference", ""))
+    return Variant((recipient,), text, segmentation, fields.get("reference", ""))
 
 
 class _Reader:

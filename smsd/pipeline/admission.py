@@ -75,14 +75,15 @@ class Admission:
         QuotaExceeded, SpoolUnavailable when nothing can be kept, and Closing.
         """
         self._check_open()
+        first = messages[0]
         try:
-            place = await self._inbox.append(messages, self._backlog_limit, claim, self._quotas(messages[0].api_key))
+            place = await self._inbox.append(messages, self._backlog_limit, claim, self._quotas(first.api_key))
         except SpoolFull as full:
             raise self._dropped(full, now) from None
         except SpoolUnavailable as unavailable:
             self._failure, self._failed_at = str(unavailable), now
             raise
-        self._accepted(messages[0], len(messages), now)
+        self._accepted(first, len(messages), now)
         return place
 
     async def admit_each(self, parcels: Sequence[Parcel], now: float) -> list[Place | Exception]:

@@ -11,7 +11,7 @@ from smsd.core.claim import Claim
 from smsd.core.message import Message
 from smsd.core.outlook import Outlook
 from smsd.core.quota import Usage
-from smsd.core.series import joined
+from smsd.core.series import Joined
 from smsd.core.submission import Submission
 from smsd.core.trace import Traceparent
 from smsd.core.turns import Place
@@ -34,7 +34,7 @@ async def here(work: Callable[[], Any]) -> Any:
 class Receipt:
     """What a client is told of what was accepted."""
 
-    ids: tuple[str, ...]  #: one a submission
+    ids: Sequence[str]  #: one for each SMS
     messages: Sequence[Message]  #: one a request to the provider
     position: int | None  #: the place in line of the first, 1 is next; None if its time has not come
     eta: float  #: UTC epoch seconds; when the last should leave, if nothing else happens
@@ -92,17 +92,19 @@ class Intake:
         """
         now = self._now()
         make = partial(self._made, submissions, api_key, now, trace)
-        ids, messages = make() if sum(each.size for each in submissions) < MANY else await self._aside(make)
+        ids, messages = make() if sum([each.size for each in submissions]) < MANY else await self._aside(make)
 
         outlook = self._outlook()
-        latest = max([now, *(each.send_at for each in submissions if each.send_at is not None)])
+        times = [each.send_at for each in submissions if each.send_at is not None]
+        latest = max(now, *times) if times else now
+        first = submissions[0].send_at
 
         def receipt(place: Place) -> Receipt:
             seen = place.outlook or outlook
             return Receipt(
                 ids=ids,
                 messages=messages,
-                position=place.first + 1 if messages[0].not_before <= now else None,
+                position=place.first + 1 if first is None or first <= now else None,
                 eta=now + seen.arrival_s(place.last, latest - now, place.then),
                 usages=place.usages,
             )
@@ -112,13 +114,15 @@ class Intake:
 
     def _made(
         self, submissions: Sequence[Submission], api_key: str, now: float, trace: Traceparent | None
-    ) -> tuple[tuple[str, ...], Sequence[Message]]:
+    ) -> tuple[Sequence[str], Sequence[Message]]:
         url = self._callback_url(api_key)
         parts = [
             each.messages(new_id=self._new_id, api_key=api_key, now=now, callback_url=url, trace=trace)
             for each in submissions
         ]
-        return tuple(chain.from_iterable(some for some, _ in parts)), joined([some for _, some in parts])
+        if len(parts) == 1:
+            return parts[0]
+        return list(chain.from_iterable([ids for ids, _ in parts])), Joined([messages for _, messages in parts])
 
     def _claim(
         self, idempotency: IdempotencyKey, api_key: str, now: float, receipt: Callable[[Place], Receipt]

@@ -105,17 +105,33 @@ def rows_of(messages: Sequence[Message]) -> Sequence[Row]:
     match messages:
         case Rows(rows=rows):
             return rows
-        case Series(mould=mould, ids=ids, variants=variants):
-            form, _, _, originator, _, _, _, api_key, accepted_at, priority, batch, _, *alike = to_row(mould)
-            told = (api_key, accepted_at, priority, batch)
-            return [
-                (form, id, f'["{to.digits}"]', originator, body, cut.coding.value, cut.parts, *told, reference, *alike)
-                for id, (to, body, cut, reference) in zip(ids, variants, strict=True)
-            ]
+        case Series():
+            return _series_rows(messages)
         case Joined(parts=parts):
             return list(chain.from_iterable(map(rows_of, parts)))
         case _:
             return [to_row(message) for message in messages]
+
+
+def _series_rows(series: Series) -> Sequence[Row]:
+    # What to_row would make of each, but what is the same in all of them is worked out once.
+    originator, accepted_at, not_before = series.originator.text, series.accepted_at, series.not_before
+    told = (series.api_key, accepted_at, int(series.priority), series.batch)
+    alike = (
+        series.callback_url,
+        _category(series.category),
+        _trace(series.trace),
+        series.valid_until,
+        State.QUEUED.value,
+        accepted_at,
+        not_before,
+        *_UNTOUCHED,
+        int(not_before <= accepted_at),
+    )
+    return [
+        (FORM, id, _numbers(to), originator, body, cut.coding.value, cut.parts, *told, reference, *alike)
+        for id, (to, body, cut, reference) in zip(series.ids, series.variants, strict=True)
+    ]
 
 
 def life(message: Message) -> Row:
@@ -195,7 +211,7 @@ def _fixed(message: Message) -> Row:
     return (
         FORM,
         message.id,
-        '["' + '","'.join([each.digits for each in message.recipients]) + '"]' if message.recipients else "[]",
+        _numbers(message.recipients),
         message.originator.text,
         message.body,
         message.coding.value,
@@ -206,9 +222,23 @@ def _fixed(message: Message) -> Row:
         message.batch,
         message.reference,
         message.callback_url,
-        "" if message.category is None else message.category.value,
-        "" if message.trace is None else message.trace.text,
+        _category(message.category),
+        _trace(message.trace),
     )
+
+
+def _numbers(recipients: Sequence[Msisdn]) -> str:
+    if len(recipients) == 1:  # as of most
+        return f'["{recipients[0].digits}"]'
+    return '["' + '","'.join([each.digits for each in recipients]) + '"]' if recipients else "[]"
+
+
+def _category(category: Category | None) -> str:
+    return "" if category is None else category.value
+
+
+def _trace(trace: Traceparent | None) -> str:
+    return "" if trace is None else trace.text
 
 
 def _ready(message: Message) -> int | None:
@@ -277,3 +307,19 @@ def is_ready(message: Message) -> bool:
     That is the one "now" that a message carries.
     """
     return message.not_before <= message.changed_at and not message.is_held
+
+
+#: The end of a life of which nothing has become yet: all behind ``not_before`` but ``ready``.
+_UNTOUCHED: Final = life(
+    Message(
+        id="",
+        recipients=(),
+        originator=Originator(""),
+        body="",
+        coding=DataCoding.PLAIN,
+        segments=1,
+        api_key="",
+        accepted_at=0.0,
+        not_before=0.0,
+    )
+)[LIFE.index("gateway") : -1]

@@ -33,7 +33,9 @@ class Caller:
 
     def admit(self, messages: Sequence[Message], claim: Claim | None, now: float) -> Deferred[Place]:
         """See Admission.admit; raises Answered whatever it raises there. There is never a claim here."""
-        return self._ask("keep", messages[0].api_key, record.rows_of(messages))
+        rows = record.rows_of(messages)
+        api_key, _ = record.origin(rows[0])
+        return self._ask("keep", api_key, rows)
 
     def post(self, headers: Mapping[bytes, bytes], body: bytes, host: str) -> Deferred[Answer]:
         """The daemon's own answer to a ``POST /sms`` that came from the address ``host``."""

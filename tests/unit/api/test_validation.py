@@ -124,7 +124,7 @@ def flat(submission: Submission) -> list[Submission]:
         *[
             attrs.evolve(
                 first,
-                recipients=(each.recipient,),
+                recipients=each.recipients,
                 body=each.body,
                 segmentation=each.segmentation,
                 reference=each.reference,
