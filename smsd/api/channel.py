@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.web.http import HTTPChannel, Request
 
-from smsd.api.exchange import Dates, Exchange, Shortcut
+from smsd.api.exchange import Exchange, Heads, Shortcut
 
 #: Passes a connection, by its transport, to another process, with the octets that were read; False: it stays.
 PassOn = Callable[[Any, bytes], bool]
@@ -24,12 +24,12 @@ class ShortcutChannel(HTTPChannel):
     #: Whether twisted.web is between two requests, and has read nothing of the next one.
     _is_between = True
 
-    def __init__(self, request_line: bytes, shortcut: Shortcut, dates: Dates, pass_on: PassOn) -> None:
+    def __init__(self, request_line: bytes, shortcut: Shortcut, heads: Heads, pass_on: PassOn) -> None:
         """``shortcut`` answers requests that begin with ``request_line``, unless somebody takes them by ``pass_on``."""
         super().__init__()
         self._give = pass_on
         self._exchange = Exchange(
-            request_line=request_line, shortcut=shortcut, dates=dates, leave=self._leave, pass_on=self._pass_on
+            request_line=request_line, shortcut=shortcut, heads=heads, leave=self._leave, pass_on=self._pass_on
         )
 
     def connectionMade(self) -> None:

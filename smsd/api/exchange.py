@@ -28,21 +28,27 @@ _UNUSUAL: Final = frozenset({b"transfer-encoding", b"expect", b"connection", b"u
 _HYPHENS: Final = bytes.maketrans(b"-_", b"aa")
 
 
-class Dates:
-    """The time of an answer as HTTP writes it, made once a second."""
+class Heads:
+    """What the answers of one second begin with, each made once."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         """``monotonic`` is in seconds."""
         self._monotonic = monotonic
         self._second = -1
-        self._line = b""
+        self._heads: dict[int, str] = {}
 
-    def line(self) -> bytes:
-        """The header line."""
+    def head(self, code: int) -> str:
+        """The first lines of an answer with the status ``code``, up to the length of its body."""
         second = int(self._monotonic())
         if second != self._second:
-            self._second, self._line = second, b"Date: " + cast(bytes, datetimeToString())
-        return self._line
+            self._second, self._heads = second, {}
+        if code not in self._heads:
+            reason, date = RESPONSES.get(code, b"").decode(), cast(bytes, datetimeToString()).decode()
+            self._heads[code] = (
+                f"HTTP/1.1 {code} {reason}\r\nServer: {SERVER.decode()}\r\nDate: {date}\r\n"
+                f"Content-Type: application/json\r\nContent-Length: "
+            )
+        return self._heads[code]
 
 
 class Exchange:
@@ -53,7 +59,7 @@ class Exchange:
         *,
         request_line: bytes,
         shortcut: Shortcut,
-        dates: Dates,
+        heads: Heads,
         leave: Callable[[bytes], None],
         pass_on: Callable[[bytes], bool] = lambda data: False,
     ) -> None:
@@ -65,7 +71,7 @@ class Exchange:
         """
         self._request_line = request_line
         self._shortcut = shortcut
-        self._dates = dates
+        self._heads = heads
         self._leave = leave
         self._pass_on = pass_on
         self._transport: Any = None
@@ -122,21 +128,12 @@ class Exchange:
         self._shortcut(headers, body, self._transport.getPeer, self._answered)
 
     def _answered(self, answer: Answer) -> None:
-        body = answer.encoded()
+        body = answer.text()
         self.code = answer.code
         self._answers = self._answers + 1 if answer.code < 400 else 0
-        self._write(
-            b"HTTP/1.1 %d %s\r\nServer: %s\r\n%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s"
-            % (
-                answer.code,
-                RESPONSES.get(answer.code, b""),
-                SERVER,
-                self._dates.line(),
-                len(body),
-                "".join([f"{name}: {value}\r\n" for name, value in answer.headers.items()]).encode("latin-1"),
-                body,
-            )
-        )
+        lines = "".join([f"{name}: {value}\r\n" for name, value in answer.headers.items()])
+        # JSON as we write it is ASCII, so that each of its characters is an octet.
+        self._write(f"{self._heads.head(answer.code)}{len(body)}\r\n{lines}\r\n{body}".encode("latin-1"))
         later, self._later = self._later, None
         if later:
             if len(later) > WHOLE:

@@ -98,11 +98,17 @@ def read_key(header: str) -> str:
 
 
 def _told(order: Order, receipt: Receipt) -> dict[str, Any]:
-    where = {"position": receipt.position, "eta": moment(receipt.eta)}
+    eta = moment(receipt.eta)
     if order.is_array:
-        return ok("Your SMS are being handled", ids=list(receipt.ids), **where)
+        return ok("Your SMS are being handled", ids=list(receipt.ids), position=receipt.position, eta=eta)
     submission = order.submissions[0]
-    body = ok("Your SMS is being handled", id=receipt.ids[0], segments=submission.segmentation.parts, **where)
+    body = ok(
+        "Your SMS is being handled",
+        id=receipt.ids[0],
+        segments=submission.segmentation.parts,
+        position=receipt.position,
+        eta=eta,
+    )
     many = len(submission.recipients)
     return body if many == 1 else {**body, "recipients": many, "requests": len(receipt.messages)}
 

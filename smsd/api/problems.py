@@ -62,9 +62,13 @@ class Answer:
     headers: Mapping[str, str] = attrs.field(factory=dict)
     content_type: str = "application/json"
 
+    def text(self) -> str:
+        """The body as JSON, in ASCII, with a newline for terminals."""
+        return _JSON.encode(self.body) + "\n"
+
     def encoded(self) -> bytes:
-        """The body as JSON, with a newline for terminals."""
-        return _JSON.encode(self.body).encode() + b"\n"
+        """The same as octets."""
+        return self.text().encode()
 
 
 class Answered(Exception):

@@ -10,7 +10,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from smsd.api.channel import PassOn, ShortcutChannel
-from smsd.api.exchange import SERVER, Dates, Shortcut
+from smsd.api.exchange import SERVER, Heads, Shortcut
 from smsd.api.problems import BodyTooLarge, answer_to, fitting
 from smsd.api.proxies import FORWARDED, Proxies
 from smsd.api.upload import Refusal, Upload, Uploads
@@ -117,7 +117,7 @@ def quick_site(
     """
     made = site(resource, clock, proxies)
     made.uploads = uploads
-    made.protocol = partial(ShortcutChannel, request_line, shortcut, Dates(clock.seconds), pass_on)  # type: ignore[method-assign, assignment]  # as Twisted documents it
+    made.protocol = partial(ShortcutChannel, request_line, shortcut, Heads(clock.seconds), pass_on)  # type: ignore[method-assign, assignment]  # as Twisted documents it
     return made
 
 

@@ -149,7 +149,7 @@ class _Reader:
 
     def read(self, field: str, parse: Callable[[Any], Any]) -> Any:
         """The parsed value of ``field``; None when it is absent or bad."""
-        return self._parsed((field,), self._fields[field], parse) if field in self._fields else None
+        return self._parsed(self._fields[field], parse, field) if field in self._fields else None
 
     def recipients(self) -> tuple[Msisdn, ...]:
         """Each recipient once, in the order given."""
@@ -158,7 +158,7 @@ class _Reader:
         if ("recipients",) in self.bad:
             return ()
         numbered = enumerate(self._fields["recipients"])
-        given = [self._parsed(("recipients", index), value, Msisdn.parse) for index, value in numbered]
+        given = [self._parsed(value, Msisdn.parse, "recipients", index) for index, value in numbered]
         return tuple(dict.fromkeys(given))
 
     def segmentation(self) -> Any:
@@ -171,7 +171,7 @@ class _Reader:
             self.bad[fault,] = None
         return segmentation
 
-    def _parsed(self, path: Path, value: Any, parse: Callable[[Any], Any]) -> Any:
+    def _parsed(self, value: Any, parse: Callable[[Any], Any], *path: str | int) -> Any:
         if self.bad and path in self.bad:
             return None
         try:

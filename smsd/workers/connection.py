@@ -8,7 +8,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from smsd.api.door import POST_SMS
-from smsd.api.exchange import Dates, Exchange, Reply, Shortcut
+from smsd.api.exchange import Exchange, Heads, Reply, Shortcut
 
 #: What a key is answered that is wrong, for something else, or looked at no more.
 _KEY_TROUBLE: Final = frozenset({401, 403, 429})
@@ -24,7 +24,7 @@ class Connection(Protocol):
     def __init__(self, connections: "Connections") -> None:
         self._connections = connections
         self._exchange = Exchange(
-            request_line=POST_SMS, shortcut=self._shortcut, dates=connections.dates, leave=self._leave
+            request_line=POST_SMS, shortcut=self._shortcut, heads=connections.heads, leave=self._leave
         )
         #: The API key that it came with; others are the daemon's to judge.
         self._key: bytes | None = None
@@ -73,11 +73,11 @@ class Connections(Factory):
 
     noisy = False
 
-    def __init__(self, *, shortcut: Shortcut, forward: Shortcut, dates: Dates, give_back: GiveBack) -> None:
+    def __init__(self, *, shortcut: Shortcut, forward: Shortcut, heads: Heads, give_back: GiveBack) -> None:
         """``shortcut`` answers requests here, ``forward`` has the daemon answer them."""
         self.shortcut = shortcut
         self.forward = forward
-        self.dates = dates
+        self.heads = heads
         self.give_back = give_back
         self.all: set[Connection] = set()
 

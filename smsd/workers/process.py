@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from smsd.api.door import Door
-from smsd.api.exchange import Dates, Reply
+from smsd.api.exchange import Heads, Reply
 from smsd.api.posting import Posting
 from smsd.collecting import collect_rarely
 from smsd.core.claim import Claimed
@@ -36,6 +36,8 @@ CALLS_OUT: Final = 4
 DOOR: Final = 5
 #: Seconds between two looks for connections that nothing comes in on, and at durations that are not told yet.
 SWEEP_S: Final = 5.0
+#: Each answer of the daemon brings its own.
+_NONE: Final = Outlook(pace=1.0)
 
 
 @implementer(ILogObserver)
@@ -87,7 +89,7 @@ class AcceptProcess(Protocol):
         self._names = {key: name for name, key in terms.keys.items()}
         intake = Intake(
             admit=self._caller.admit,
-            outlook=lambda: Outlook(pace=1.0),  # each answer of the daemon brings its own
+            outlook=lambda: _NONE,
             idempotency_s=0.0,  # a key takes the request to the daemon
             callback_url=lambda name: terms.callback_urls.get(name, ""),
             new_id=Ids(self._now),
@@ -107,7 +109,7 @@ class AcceptProcess(Protocol):
         connections = Connections(
             shortcut=self._posted,
             forward=self._forwarded,
-            dates=Dates(self._monotonic),
+            heads=Heads(self._monotonic),
             give_back=lambda *given: self._handover.give(*given),
         )
         self._connections = connections

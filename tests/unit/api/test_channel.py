@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.web.resource import Resource
 
-from smsd.api.exchange import Dates, Exchange, Reply
+from smsd.api.exchange import Exchange, Heads, Reply
 from smsd.api.problems import Answer
 from smsd.api.site import quick_site
 
@@ -194,7 +194,7 @@ def test_a_length_of_more_digits_than_python_reads_is_left_to_others() -> None:
     exchange = Exchange(
         request_line=LINE,
         shortcut=lambda headers, body, peer, reply: reply(answer(body)),
-        dates=Dates(Clock().seconds),
+        heads=Heads(Clock().seconds),
         leave=left.append,
     )
     head = LINE + b"\r\nHost: a\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n"
