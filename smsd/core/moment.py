@@ -6,13 +6,17 @@ from functools import lru_cache
 
 def moment(at: float) -> str:
     """``at`` (UTC epoch seconds) to the millisecond."""
-    second, part = divmod(at, 1)
-    return f"{_second(int(second))}.{int(part * 1000.0):03}Z"
+    day, left = divmod(at, 86400.0)
+    second = int(left)
+    minute = second // 60
+    part = int((left - second) * 1000.0)
+    # A third faster than an f-string, and one is written with each accept.
+    return "%sT%02d:%02d:%02d.%03dZ" % (_day(int(day)), minute // 60, minute % 60, second % 60, part)  # noqa: UP031
 
 
-@lru_cache(maxsize=1024)  # a time is written with each accept, and many are within one second
-def _second(number: int) -> str:
-    return datetime.fromtimestamp(number, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+@lru_cache(maxsize=1024)  # a time is written with each accept, and many are within one day
+def _day(number: int) -> str:
+    return datetime.fromtimestamp(number * 86400, UTC).strftime("%Y-%m-%d")
 
 
 def read_moment(text: str) -> float:

@@ -53,28 +53,27 @@ class Submission:
         A callback may lead to a private address only if ``allow_private``. Raises InvalidSubmission with every bad
         part, the known ones too.
         """
-        reader = _Reader(fields, known_bad)
-        recipients = reader.recipients()
-        originator = reader.read("originator", _originator)
-        segmentation = reader.segmentation()
-        send_at = callback_url = None
-        if "send_at" in fields:
-            send_at = reader.read("send_at", lambda text: _send_at(text, now))
-        if "callback_url" in fields:
-            callback_url = reader.read("callback_url", lambda url: _callback_url(url, allow_private))
-        if reader.bad:
-            raise InvalidSubmission(paths=tuple(reader.bad))
+        if not known_bad:
+            try:
+                return cls._read(fields, now, allow_private)
+            except (InvalidAddress, _Unsendable, ValueError):
+                pass  # what exactly is wrong, and what else, is looked for below
+        raise InvalidSubmission(paths=_faults(fields, now, known_bad, allow_private))
+
+    @classmethod
+    def _read(cls, fields: Mapping[str, Any], now: float, allow_private: bool) -> "Submission":
+        send_at, callback_url = fields.get("send_at"), fields.get("callback_url")
         return cls(
-            recipients=recipients,
-            originator=originator,
+            recipients=_recipients(fields),
+            originator=_originator(fields["originator"]),
             body=fields["message"],
-            segmentation=segmentation,
+            segmentation=_cut(fields["message"], fields.get("datacoding", "auto")),
             priority=_PRIORITIES[fields.get("priority", "normal")],
             category=_CATEGORIES[fields.get("category")],
             reference=fields.get("reference", ""),
-            send_at=send_at,
+            send_at=None if send_at is None else _send_at(send_at, now),
             validity_s=fields.get("validity"),
-            callback_url=callback_url or "",
+            callback_url="" if callback_url is None else _callback_url(callback_url, allow_private),
         )
 
     @property
@@ -131,53 +130,10 @@ def variant(fields: Mapping[str, Any]) -> Variant | None:
     """
     try:
         recipient = Msisdn.parse(fields["recipient"])
-    except InvalidAddress:
+        segmentation = _cut(fields["message"], fields.get("datacoding", "auto"))
+    except (InvalidAddress, _Unsendable):
         return None
-    text = fields["message"]
-    segmentation, _ = _cut(text, _CODINGS[fields.get("datacoding", "auto")])
-    if segmentation is None:
-        return None
-    return Variant((recipient,), text, segmentation, fields.get("reference", ""))
-
-
-class _Reader:
-    """Reads fields one by one and remembers the bad ones."""
-
-    def __init__(self, fields: Mapping[str, Any], known_bad: Set[Path]) -> None:
-        self._fields = fields
-        self.bad: dict[Path, None] = dict.fromkeys(known_bad)
-
-    def read(self, field: str, parse: Callable[[Any], Any]) -> Any:
-        """The parsed value of ``field``; None when it is absent or bad."""
-        return self._parsed(self._fields[field], parse, field) if field in self._fields else None
-
-    def recipients(self) -> tuple[Msisdn, ...]:
-        """Each recipient once, in the order given."""
-        if "recipients" not in self._fields:
-            return (self.read("recipient", Msisdn.parse),)
-        if ("recipients",) in self.bad:
-            return ()
-        numbered = enumerate(self._fields["recipients"])
-        given = [self._parsed(value, Msisdn.parse, "recipients", index) for index, value in numbered]
-        return tuple(dict.fromkeys(given))
-
-    def segmentation(self) -> Any:
-        """How the text is to be cut: the two fields that it depends on are judged together."""
-        coding = self.read("datacoding", _CODINGS.__getitem__)
-        if self.bad and ("message",) in self.bad:
-            return None
-        segmentation, fault = _cut(self._fields["message"], coding)
-        if fault is not None:
-            self.bad[fault,] = None
-        return segmentation
-
-    def _parsed(self, value: Any, parse: Callable[[Any], Any], *path: str | int) -> Any:
-        if self.bad and path in self.bad:
-            return None
-        try:
-            return parse(value)
-        except (InvalidAddress, ValueError):
-            self.bad[path] = None
+    return Variant((recipient,), fields["message"], segmentation, fields.get("reference", ""))
 
 
 _PRIORITIES: Final = {priority.name.lower(): priority for priority in Priority}
@@ -185,13 +141,58 @@ _CATEGORIES: Final[Mapping[str | None, Category | None]] = {None: None, **{each.
 _CODINGS: Final = {"auto": None, "plain": DataCoding.PLAIN, "unicode": DataCoding.UNICODE}
 
 
-def _cut(text: str, coding: DataCoding | None) -> tuple[Segmentation | None, str | None]:
-    """How ``text`` is cut; or None, and which field is at fault that it cannot be sent so."""
+class _Unsendable(Exception):
+    """A text that cannot be sent so, and the field that is at fault."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+
+
+def _recipients(fields: Mapping[str, Any]) -> tuple[Msisdn, ...]:
+    if "recipients" in fields:
+        return tuple(dict.fromkeys([Msisdn.parse(each) for each in fields["recipients"]]))
+    return (Msisdn.parse(fields["recipient"]),)
+
+
+def _cut(text: str, datacoding: str) -> Segmentation:
+    """How ``text`` is cut: the two fields that it depends on are judged together."""
     try:
-        segmentation = segment(text, coding)
+        segmentation = segment(text, _CODINGS[datacoding])
     except NotEncodable:
-        return None, "datacoding"
-    return (segmentation, None) if segmentation.parts <= MAX_PARTS else (None, "message")
+        raise _Unsendable("datacoding") from None
+    if segmentation.parts > MAX_PARTS:
+        raise _Unsendable("message")
+    return segmentation
+
+
+def _faults(fields: Mapping[str, Any], now: float, known_bad: Set[Path], allow_private: bool) -> tuple[Path, ...]:
+    """What is bad in ``fields``: what is ``known_bad``, which is not looked at again, and what else is."""
+    bad = dict.fromkeys(known_bad)
+
+    def judge(parse: Callable[[Any], Any], value: Any, *path: str | int) -> None:
+        if path in bad:
+            return
+        try:
+            parse(value)
+        except _Unsendable as unsendable:
+            bad[unsendable.field,] = None
+        except (InvalidAddress, ValueError):
+            bad[path] = None
+
+    if "recipients" not in fields:
+        judge(Msisdn.parse, fields.get("recipient"), "recipient")
+    elif ("recipients",) not in bad:
+        for index, value in enumerate(fields["recipients"]):
+            judge(Msisdn.parse, value, "recipients", index)
+    judge(_originator, fields.get("originator"), "originator")
+    datacoding = "auto" if ("datacoding",) in bad else fields.get("datacoding", "auto")
+    judge(lambda text: _cut(text, datacoding), fields.get("message"), "message")
+    if "send_at" in fields:
+        judge(lambda text: _send_at(text, now), fields["send_at"], "send_at")
+    if "callback_url" in fields:
+        judge(lambda url: _callback_url(url, allow_private), fields["callback_url"], "callback_url")
+    return tuple(bad)
 
 
 # A client has few.

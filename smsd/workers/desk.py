@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 import attrs
 from twisted.internet.address import IPv4Address
@@ -17,6 +18,9 @@ from smsd.core.turns import Place
 from smsd.pipeline.admission import Admission, Parcel
 from smsd.spool import record
 from smsd.workers.link import Call
+
+#: The values of an Outlook, in the order in which a Caller reads them.
+_TOLD: Final = attrgetter(*[field.name for field in attrs.fields(Outlook)])
 
 
 class Desk:
@@ -72,7 +76,7 @@ class Desk:
                 kept.append((number, answer.first, answer.last, answer.then))
             else:
                 self._refuse(Failure(answer), [(number,)], send)
-        send(("kept", attrs.astuple(outlook), kept))
+        send(("kept", _TOLD(outlook), kept))
 
     def _reply(self, number: int, send: Callable[[Call], None], answer: Answer) -> None:
         send(("answer", number, *_facts(answer)))
