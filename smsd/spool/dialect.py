@@ -1,6 +1,6 @@
 """Says what the SQL of the engines is run by, and where it differs between them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import attrs
@@ -30,10 +30,21 @@ class Connection(Protocol):
 
 
 @attrs.frozen(kw_only=True)
+class Part:
+    """Rows that each have the place of a message, ``seq``."""
+
+    where: str
+    source: str = "message"  #: behind FROM
+    newest: str = "seq DESC"  #: the order in which they come newest first without sorting
+    ranges: Mapping[str, str] = attrs.field(factory=dict)  #: by ``before`` or ``floor``: leaves out what is beyond
+
+
+@attrs.frozen(kw_only=True)
 class Dialect:
     """Where the engines differ in a statement that they share."""
 
-    each_recipient: str  #: the numbers of a message's recipients, as rows of one column ``value``
+    has_recipient: str  #: whether a message is to ``:recipient``
+    by_recipient: tuple[Part, ...]  #: where what is to ``:recipient`` is found: all of it in these together
     newest: str  #: has a part, put in place of ``{}``, read newest first and no further than ``:slice``
     source: str  #: the messages, when they are read by their places
     is_on_way: str  #: narrows them down to the places of ``way``, and has them read by these

@@ -1,6 +1,6 @@
 """Writes a question to the ledger as SQL."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -8,7 +8,7 @@ import attrs
 from smsd.core.lifecycle import State
 from smsd.core.query import Query
 from smsd.spool import record
-from smsd.spool.dialect import Dialect
+from smsd.spool.dialect import Dialect, Part
 
 #: Messages that may lie out of the order of their times.
 SLACK: Final = 10_000
@@ -23,10 +23,8 @@ _FROM: Final = f"""seq >= -{SLACK} + coalesce(({_FEW}
 _TO: Final = f"""seq <= {SLACK} + coalesce(({_FEW}
                  AND accepted_at >= :until ORDER BY accepted_at LIMIT 1), {1 << 62})"""
 _TIMES: Final = {"since": "accepted_at >= :since", "until": "accepted_at < :until"}
-#: How each field of a query narrows it down. No index serves for any recipient: a way does.
+#: How each field of a query narrows it down, but for the recipient: that is the engine's, see Dialect.
 _NARROWING: Final = {
-    "recipient": """(recipients ->> 0 = :recipient
-                     OR EXISTS (SELECT 1 FROM recipient WHERE msisdn = :recipient AND recipient.seq = message.seq))""",
     "originator": "originator = :originator",
     "reference": "reference = :reference AND reference <> ''",
     "batch": "batch = :batch AND batch <> ''",
@@ -55,58 +53,89 @@ class Way:
     def floor_sql(self, query: Query, slice: int, dialect: Dialect) -> Statement:
         """The statement that reads the last place of the first ``slice``, if there are as many, and its values."""
         values = _values(query)
-        sql = f"{self._places(values, dialect.newest)} ORDER BY seq DESC LIMIT 1 OFFSET :skip"
+        parts = self._parts(dialect)
+        newest = parts[0].newest if len(parts) == 1 else "seq DESC"
+        sql = f"{_places(parts, values, dialect.newest)} ORDER BY {newest} LIMIT 1 OFFSET :skip"
         return sql, {**values, "slice": slice, "skip": slice - 1}
 
     def search_sql(self, query: Query, floor: int | None, dialect: Dialect) -> Statement:
         """The statement like the other one, but this way and down to the place ``floor`` only, and its values."""
         values = _values(query) | ({} if floor is None else {"floor": floor})
-        rest = [_NARROWING[name] for name in values if name not in {self.by, *_RANGE}]
+        rest = [_narrowing(name, dialect) for name in values if name not in {self.by, *_RANGE}]
         times = [_TIMES[name] for name in values if name in _TIMES]
         read = _read(dialect.source, [dialect.is_on_way, *rest, *times, *_is_in(query.state)])
         # No limit to the way: a message that comes in between would push out the one at the floor.
-        sql = f"WITH way AS MATERIALIZED ({self._places(values, '{}')}) {read} ORDER BY seq DESC LIMIT :limit"
+        way = _places(self._parts(dialect), values, "{}")
+        sql = f"WITH way AS MATERIALIZED ({way}) {read} ORDER BY seq DESC LIMIT :limit"
         return sql, {**values, "limit": query.limit + 1}
 
-    def _places(self, values: Mapping[str, Any], part: str) -> str:
-        within = "".join(f" AND {_RANGE[name]}" for name in values if name in _RANGE)
-        return " UNION ALL ".join(part.format(f"SELECT seq FROM {each}{within}") for each in self._parts())
-
-    def _parts(self) -> list[str]:
+    def _parts(self, dialect: Dialect) -> Sequence[Part]:
         if self.by == "recipient":
-            # A message to one has its recipient in an index; one to many has them in a table of their own.
-            return ["message WHERE recipients ->> 0 = :recipient", "recipient WHERE msisdn = :recipient"]
+            return dialect.by_recipient
         if self.by == "state":
-            return [f"message WHERE {each}" for each in _is_in(self.state)]
-        narrowed = f"message WHERE {_NARROWING[self.by]}"
+            return [Part(where=each) for each in _is_in(self.state)]
+        narrowed = _NARROWING[self.by]
         if self.by != "api_key":
-            return [narrowed]
+            return [Part(where=narrowed)]
         # Each state in the order of the index: the newest of all come without sorting.
         states = list(State) if self.state is None else [self.state]
-        return [f"{narrowed} AND {part}" for state in states for part in _is_in(state)]
+        return [Part(where=f"{narrowed} AND {part}") for state in states for part in _is_in(state)]
 
 
-def ways(query: Query) -> list[Way]:
+def ways(query: Query, dialect: Dialect) -> list[Way]:
     """Those that lead to what ``query`` admits: the one that goes furthest back in a slice is the best.
 
     None if a single index knows all of it, and ``search_sql`` will do.
     """
     found = _found(query)
-    is_parted = found == ["recipient"] or (found == ["api_key"] and query.state is None)
+    is_parted = (found == ["recipient"] and not _is_direct(query, dialect)) or (
+        found == ["api_key"] and query.state is None
+    )
     return [Way(by=name, state=query.state) for name in found] if is_parted or len(found) > 1 else []
 
 
 def slice_size(query: Query) -> int:
     """How many messages are looked through for a page of ``query``."""
-    is_all_wanted = len(_found(query)) == 1 and query.since is None and query.until is None
-    return 2 * (query.limit + 1) if is_all_wanted else SLICE  # one message may be found twice by its recipient
+    # One message may be found twice by its recipient.
+    return 2 * (query.limit + 1) if len(_found(query)) == 1 and _is_of_any_time(query) else SLICE
 
 
-def search_sql(query: Query) -> Statement:
+def search_sql(query: Query, dialect: Dialect) -> Statement:
     """The statement that reads ``seq`` and the fields of what ``query`` admits, newest first, and its values."""
     values = _values(query)
-    read = _read("message", [*(_NARROWING[name] for name in values), *_is_in(query.state)])
-    return f"{read} ORDER BY seq DESC LIMIT :limit", {**values, "limit": query.limit + 1}
+    narrowed, source, newest = [_narrowing(name, dialect) for name in values], "message", "seq DESC"
+    if _found(query) == ["recipient"] and _is_direct(query, dialect):
+        [part] = dialect.by_recipient
+        source, newest = part.source, part.newest
+        narrowed += [part.where, *_ranges(part, values)]
+    read = _read(source, [*narrowed, *_is_in(query.state)])
+    return f"{read} ORDER BY {newest} LIMIT :limit", {**values, "limit": query.limit + 1}
+
+
+def _is_direct(query: Query, dialect: Dialect) -> bool:
+    """Whether what is to a recipient is found in one part, and all of it is wanted."""
+    return len(dialect.by_recipient) == 1 and _is_of_any_time(query)
+
+
+def _is_of_any_time(query: Query) -> bool:
+    return query.since is None and query.until is None
+
+
+def _places(parts: Sequence[Part], values: Mapping[str, Any], wrapped: str) -> str:
+    within = [_RANGE[name] for name in values if name in _RANGE]
+    selects = [
+        f"SELECT seq FROM {part.source} WHERE {' AND '.join([part.where, *within, *_ranges(part, values)])}"
+        for part in parts
+    ]
+    return " UNION ALL ".join(wrapped.format(select) for select in selects)
+
+
+def _ranges(part: Part, values: Mapping[str, Any]) -> list[str]:
+    return [sql for name, sql in part.ranges.items() if name in values]
+
+
+def _narrowing(name: str, dialect: Dialect) -> str:
+    return dialect.has_recipient if name == "recipient" else _NARROWING[name]
 
 
 def _found(query: Query) -> list[str]:

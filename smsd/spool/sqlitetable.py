@@ -10,7 +10,7 @@ from typing import Any, Final
 from smsd.core.lifecycle import State
 from smsd.core.message import Message, Priority
 from smsd.spool import record, schema
-from smsd.spool.dialect import Dialect
+from smsd.spool.dialect import Dialect, Part
 from smsd.spool.jobs import Change
 from smsd.spool.places import IN_LINE, WITHIN
 from smsd.spool.table import ID, SELECT, Table
@@ -20,6 +20,10 @@ from smsd.spool.tally import STRETCH_BITS, Tally
 #: sizes keep it prepared. Beside busy threads each statement waits some milliseconds until it has the GIL again; arrays
 #: are often of 1,000, and a group of single ones is seldom of more than 64.
 SIZES: Final = (1000, 256, 128, 64)
+
+#: Places in a block of the table ``numbers``, as a power of two.
+BLOCK_BITS: Final = 8
+_RECIPIENTS: Final = record.FIELDS.index("recipients")
 
 # VALUES and not json_each(?): measured 4 times as fast, exact to the last bit of a time, and SQLite's json
 # functions end a text at U+0000.
@@ -34,14 +38,29 @@ _UPDATE: Final = f"""
 _AMEND: Final = _UPDATE.replace("{unless}", "")
 #: Who has leased it cannot know that it was held since.
 _STORE: Final = _UPDATE.replace("{unless}", "AND message.is_held = 0")
+_NUMBERS: Final = "INSERT INTO numbers VALUES {rows} ON CONFLICT (block) DO UPDATE SET ends = ends || excluded.ends"
+_BLOCK: Final = """
+    INSERT INTO numbers SELECT :block, group_concat(substr('000000' || each.value, -6), '') AS ends
+    FROM message, json_each(message.recipients) AS each
+    WHERE seq BETWEEN :block << 8 AND (:block << 8) + 255 HAVING ends IS NOT NULL"""
 _LINE: Final = f"{SELECT} WHERE {IN_LINE} ORDER BY seq"
 _NEXT: Final = f"SELECT seq FROM message WHERE {IN_LINE} AND seq >= ? ORDER BY seq LIMIT 1"
 _IN_DOUBT: Final = f"{SELECT} WHERE ready = 1 AND state = 'uncertain' ORDER BY priority, seq"
 _TO_ATTEND: Final = f"{SELECT} WHERE state = ? AND attend_at <= ? ORDER BY attend_at"
 _SENDING: Final = f"{SELECT} WHERE state = 'sending'"
+#: Each number stands in quotation marks.
+_HAS: Final = "instr(recipients, '\"' || :recipient || '\"')"
 #: One process has the file to itself: nothing has to be locked, and leases are in its memory.
 _SQLITE: Final = Dialect(
-    each_recipient="json_each(message.recipients) AS each",
+    has_recipient=_HAS,
+    by_recipient=(
+        Part(
+            source="numbers CROSS JOIN message ON seq BETWEEN block << 8 AND (block << 8) + 255",
+            where=f"instr(ends, substr('000000' || :recipient, -6)) AND {_HAS}",
+            newest="block DESC, seq DESC",
+            ranges={"before": "block <= :before >> 8", "floor": "block >= :floor >> 8"},
+        ),
+    ),
     newest="{}",  # the parts are merged, each read as far as it is needed
     source="message NOT INDEXED",
     is_on_way="seq IN (SELECT seq FROM way)",
@@ -75,8 +94,24 @@ class SqliteTable(Table):
         same = [column[0] for each, column in enumerate(columns) if chosen[each] == "?"]
         template = _INSERT.replace("{columns}", ", ".join(chosen))
         for sql, values in _statements(template, list(zip(*[columns[each] for each in varying], strict=True))):
-            self._connection.execute(sql, [*same, *values])
-        self._insert_recipients(rows)
+            last = self._file.execute(sql, [*same, *values]).lastrowid
+        self._note_numbers(rows, (last or 0) - len(rows) + 1)
+
+    def _note_numbers(self, rows: Sequence[record.Row], first: int) -> None:
+        noted: list[Any] = []
+        done = 0
+        while done < len(rows):
+            block = first + done >> BLOCK_BITS
+            size = (block + 1 << BLOCK_BITS) - first - done
+            noted += block, "".join([_ends(row[_RECIPIENTS]) for row in rows[done : done + size]])
+            done += size
+        self._file.execute(_NUMBERS.format(rows=", ".join(["(?, ?)"] * (len(noted) // 2))), noted)
+
+    def _forgot(self, places: Sequence[int]) -> None:
+        """Leave only the numbers that are still there in the blocks of ``places``."""
+        for block in {place >> BLOCK_BITS for place in places}:
+            self._file.execute("DELETE FROM numbers WHERE block = ?", (block,))
+            self._file.execute(_BLOCK, {"block": block})
 
     def next_place(self) -> int:
         """The place of the next message that is inserted."""
@@ -142,6 +177,14 @@ class SqliteTable(Table):
             seq = (stretch + 1) << STRETCH_BITS
             counts[stretch] = self._file.execute(WITHIN, (*line, row[0], seq)).fetchone()[0]
         return counts
+
+
+def _ends(recipients: str) -> str:
+    """The last digits of each of the ``recipients`` of a row."""
+    digits = recipients[2:-2]
+    if "," in digits:
+        return "".join([each[-6:].rjust(6, "0") for each in digits.split('","')])
+    return digits[-6:].rjust(6, "0") if digits else ""
 
 
 def _statements(template: str, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, list[Any]]]:

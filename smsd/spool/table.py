@@ -20,8 +20,6 @@ from smsd.spool.places import IN_LINE, before, before_in, crowd
 from smsd.spool.search import Way, search_sql, slice_size, ways
 from smsd.spool.tally import Tally
 
-#: Messages in a statement that writes their recipients down; few sizes keep it prepared.
-TO_MANY: Final = 256
 #: Messages of a priority that one lease moves into the line at most; about 5 ms of the writer's time.
 WAKE: Final = 500
 #: Messages whose time has not come that are looked at to tell when there is room; about 1 ms.
@@ -48,9 +46,6 @@ _UNHOLD: Final = f"""
     {_CHOSEN.format(key="seq", rows="message WHERE is_held = 1 AND accepted_at >= :at ORDER BY seq")}
     UPDATE message SET is_held = 0, ready = 1, changed_at = :now WHERE is_held = 1 AND seq IN (SELECT seq FROM chosen)
     RETURNING priority, api_key, seq"""
-_TO_MANY: Final = """
-    INSERT INTO recipient SELECT each.value, message.seq FROM message, {each_recipient}
-    WHERE message.id IN ({ids})"""
 _UNCLAIM: Final = f"""
     {_CHOSEN.format(key="api_key, key", rows="claim WHERE until <= :at ORDER BY until")}
     DELETE FROM claim
@@ -76,7 +71,6 @@ _FORGET: Final = f"""
         reference = '', callback_url = '', attend_at = NULL
     WHERE seq IN (SELECT seq FROM chosen) RETURNING seq"""
 ID: Final = record.FIELDS.index("id")
-_RECIPIENTS: Final = record.FIELDS.index("recipients")
 
 
 def change(was: Message, after: Message) -> Change:
@@ -129,12 +123,9 @@ class Table(ABC):
     def abandoned(self, *, without: Container[str]) -> list[Message]:
         """Every message that is being sent by nobody who is alive; see ``line``."""
 
-    def _insert_recipients(self, rows: Sequence[record.Row]) -> None:
-        to_many = [row[ID] for row in rows if "," in row[_RECIPIENTS]]
-        for start in range(0, len(to_many), TO_MANY):
-            ids = to_many[start : start + TO_MANY]
-            sql = _TO_MANY.format(ids=", ".join("?" * len(ids)), each_recipient=self._dialect.each_recipient)
-            self._connection.execute(sql, ids)
+    @abstractmethod
+    def _forgot(self, places: Sequence[int]) -> None:
+        """Remove the numbers of the messages at ``places`` from wherever else they are: they have none any more."""
 
     def claimed(self, api_key: str, key: str, now: float) -> Claimed | None:
         """What the idempotency key stands for at ``now`` (UTC epoch seconds), if anything."""
@@ -244,8 +235,7 @@ class Table(ABC):
     def forget(self, before: float, limit: int) -> int:
         """Remove text and numbers of up to ``limit`` messages that ended before ``before``; the answer is how many."""
         forgotten = self._connection.execute(self._spoken(_FORGET), {"at": before, "limit": limit}).fetchall()
-        for (seq,) in forgotten:
-            self._connection.execute("DELETE FROM recipient WHERE seq = ?", (seq,))
+        self._forgot([seq for (seq,) in forgotten])
         return len(forgotten)
 
     def beat(self, now: float) -> float | None:
@@ -272,7 +262,8 @@ class Table(ABC):
         Where no index knows all of the query, it is what is found among ``slice`` messages that an index does find.
         """
         way, floor = self._best(query, slice or slice_size(query))
-        sql, values = search_sql(query) if way is None else way.search_sql(query, floor, self._dialect)
+        dialect = self._dialect
+        sql, values = search_sql(query, dialect) if way is None else way.search_sql(query, floor, dialect)
         rows = self._connection.execute(sql, values).fetchall()
         found = rows[: query.limit]
         return Page(
@@ -283,7 +274,7 @@ class Table(ABC):
     def _best(self, query: Query, slice: int) -> tuple[Way | None, int | None]:
         # With the place it is followed to; None: to its end.
         best: tuple[Way | None, int | None] = (None, None)
-        for way in ways(query):
+        for way in ways(query, self._dialect):
             row = self._connection.execute(*way.floor_sql(query, slice, self._dialect)).fetchone()
             if row is None:
                 return way, None

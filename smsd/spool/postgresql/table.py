@@ -8,18 +8,24 @@ from typing import Any, Final
 from smsd.core.lifecycle import State
 from smsd.core.message import Message, Priority
 from smsd.spool import record
-from smsd.spool.dialect import Dialect
+from smsd.spool.dialect import Dialect, Part
 from smsd.spool.jobs import Change
 from smsd.spool.places import IN_LINE
 from smsd.spool.postgresql.link import Link
-from smsd.spool.table import SELECT, Table
+from smsd.spool.table import ID, SELECT, Table
 from smsd.spool.tally import Tally
 
 #: Nodes share the rows of the table tally by so many; more nodes only wait for each other a little.
 SHARDS: Final = 16
 
 POSTGRESQL: Final = Dialect(
-    each_recipient="json_array_elements_text(message.recipients) AS each (value)",
+    has_recipient="""(recipients ->> 0 = :recipient
+                      OR EXISTS (SELECT 1 FROM recipient WHERE msisdn = :recipient AND recipient.seq = message.seq))""",
+    # A message to one has its recipient in an index; one to many has them in a table of their own.
+    by_recipient=(
+        Part(where="recipients ->> 0 = :recipient"),
+        Part(source="recipient", where="msisdn = :recipient"),
+    ),
     newest="SELECT seq FROM ({} ORDER BY seq DESC LIMIT :slice) AS part",  # else all of it is read, and sorted
     source="message",
     is_on_way="seq = ANY (ARRAY(SELECT seq FROM way))",  # taken for few: always by the primary key
@@ -28,6 +34,9 @@ POSTGRESQL: Final = Dialect(
     unlease=", token = NULL, leased_until = NULL",
 )
 _COPY: Final = f"COPY message ({', '.join((*record.FIELDS, 'ready'))}) FROM STDIN"
+_TO_MANY: Final = """
+    INSERT INTO recipient SELECT each.value, message.seq
+    FROM message, json_array_elements_text(message.recipients) AS each (value) WHERE message.id = ANY (?)"""
 _CHANGING: Final = (*record.LIFE, "ready")
 #: The fields of LIFE that are no text.
 _TYPES: Final = {
@@ -102,7 +111,13 @@ class PostgresTable(Table):
         """Add ``rows``, in their order."""
         if rows:
             self._link.copy(_COPY, rows)
-        self._insert_recipients(rows)
+        to_many = [row[ID] for row in rows if record.recipients(row) > 1]
+        if to_many:
+            self._link.execute(_TO_MANY, (to_many,))
+
+    def _forgot(self, places: Sequence[int]) -> None:
+        """Remove the numbers of the messages at ``places`` from their own table."""
+        self._link.execute("DELETE FROM recipient WHERE seq = ANY (?)", (list(places),))
 
     def next_place(self) -> None:
         """Nobody knows: other nodes insert as well."""

@@ -65,7 +65,7 @@ class StreamTable(SqliteTable):
     def blank(self, ids: Sequence[str]) -> int:
         """Remove text and numbers of those of ``ids`` that have ended; the answer is how many."""
         blanked = self._file.execute(_BLANK, (json.dumps(ids),)).fetchall()
-        self._file.executemany("DELETE FROM recipient WHERE seq = ?", blanked)
+        self._forgot([seq for (seq,) in blanked])
         return len(blanked)
 
     def _messages(self, sql: str, *values: float) -> list[Message]:

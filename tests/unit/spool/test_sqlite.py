@@ -263,12 +263,13 @@ async def test_the_line_is_read_from_its_index_without_sorting(start, path):
         {"since": 1.0},
         {"until": 1.0},
         {"before": 7},
+        {"recipient": Msisdn("31600000001"), "before": 7},
     ],
     ids=" ".join,
 )
 def test_a_page_is_found_through_an_index_and_never_by_scanning_or_sorting_the_messages(start, path, wanted):
-    start()
-    plan = planned(path, *search_sql(Query(**wanted)))
+    dialect = start()._reading._dialect
+    plan = planned(path, *search_sql(Query(**wanted), dialect))
     assert any(step.startswith("SEARCH message USING") for step in plan)
     assert not any("SCAN message" in step or "TEMP B-TREE FOR ORDER BY" in step for step in plan)
 
@@ -276,8 +277,8 @@ def test_a_page_is_found_through_an_index_and_never_by_scanning_or_sorting_the_m
 @pytest.mark.parametrize("more", [{}, {"since": 1.0}, {"until": 1.0}], ids=["alone", "since", "until"])
 @pytest.mark.parametrize("state", State, ids=lambda state: state.value)
 def test_what_a_key_has_in_a_state_is_found_by_both(start, path, state, more):
-    start()
-    plan = planned(path, *search_sql(Query(state=state, api_key="shop", **more)))
+    dialect = start()._reading._dialect
+    plan = planned(path, *search_sql(Query(state=state, api_key="shop", **more), dialect))
     assert plan[0].startswith("SEARCH message USING INDEX message_api_key (api_key=? AND state=?")
 
 
@@ -290,8 +291,8 @@ WAYS = [
     {"originator": "MB", "state": State.QUEUED, "since": 1.0, "until": 9.0, "before": 7},
     {"reference": "x", "state": State.DEAD},
     {"batch": "x", "state": State.DEAD},
-    {"recipient": Msisdn("31600000001")},
-    {"recipient": Msisdn("31600000001"), "state": State.DEAD},
+    {"recipient": Msisdn("31600000001"), "since": 1.0},
+    {"recipient": Msisdn("31600000001"), "state": State.DEAD, "before": 7},
     {"is_held": True, "api_key": "shop"},
 ]
 
@@ -300,13 +301,18 @@ WAYS = [
 def test_a_slice_is_read_from_an_index_and_its_messages_by_their_places(start, path, wanted):
     dialect = start()._reading._dialect
     asked = Query(**wanted)
-    for way in ways(asked):
+    for way in ways(asked, dialect):
         plan = planned(path, *way.floor_sql(asked, SLICE, dialect))
         assert any("SEARCH message USING" in step or "message_held" in step for step in plan)
         assert not any(step == "SCAN message" or "TEMP B-TREE" in step for step in plan)
         plan = planned(path, *way.search_sql(asked, 3, dialect))
         assert "SEARCH message USING INTEGER PRIMARY KEY (rowid=?)" in plan
         assert not any(step == "SCAN message" or "TEMP B-TREE FOR ORDER BY" in step for step in plan)
+
+
+def run(path: Path, script: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(script)
 
 
 def planned(path: Path, sql: str, values: Any) -> list[str]:
@@ -370,6 +376,49 @@ async def test_of_a_forgotten_text_nothing_is_left_in_the_file(start, path):
     assert await spool.forget(NOW + 1, 500) == 500
     await spool.close()
     assert b"very private" not in path.read_bytes()
+
+
+@ensureDeferred
+async def test_the_numbers_of_a_block_are_there_as_long_as_their_messages_have_them(start, path):
+    spool = start()
+    one, other = sms(recipients=(Msisdn("31600111222"),)), sms(recipients=(Msisdn("31600333444"), Msisdn("4321")))
+    await spool.append([one, other], ROOM)
+    assert query(path, "SELECT * FROM numbers") == [(0, "111222333444004321")]
+    await spool.amend(one.id, lambda message: cancel(message, NOW))
+    assert await spool.forget(NOW + 1, 9) == 1
+    assert query(path, "SELECT * FROM numbers") == [(0, "333444004321")]
+    await spool.amend(other.id, lambda message: cancel(message, NOW))
+    assert await spool.forget(NOW + 1, 9) == 1
+    assert query(path, "SELECT * FROM numbers") == []
+
+
+@ensureDeferred
+@pytest.mark.parametrize("is_older", [False, True], ids=["new", "made by an older smsd"])
+async def test_a_number_is_found_in_whatever_block_it_is(start, path, is_older):
+    # The last six digits of two of them are the same, and some are found across the ends of two others.
+    numbers = [Msisdn(each) for each in ("31600111222", "49170111222", "4321", "316001112224", "222111", "9" * 15)]
+    many = [
+        sms(recipients=tuple(numbers[n % 6 : n % 6 + 1 + n % 2])) if n % 97 == 0 else sms(recipients=(Msisdn("7" * 9),))
+        for n in range(1000)
+    ]
+    spool = start()
+    for piece in (many[:1], many[1:255], many[255:258], many[258:]):
+        await spool.append(piece, ROOM)
+    if is_older:
+        await spool.close()
+        undo = "DROP TABLE numbers; CREATE TABLE recipient (x); CREATE INDEX message_recipient ON message (id);"
+        run(path, f"{undo} PRAGMA user_version = 7;")
+        spool = start()
+    for number in [*numbers, Msisdn("11122")]:
+        wanted = [each.id for each in reversed(many) if number in each.recipients]
+        found, before = [], None
+        while not found or before is not None:
+            page = await spool.search(Query(recipient=number, limit=2, before=before))
+            found += [each.id for each in page.messages]
+            before = page.before
+            if not wanted:
+                break
+        assert found == wanted
 
 
 @ensureDeferred
