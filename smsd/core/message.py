@@ -152,13 +152,15 @@ class Message:
     @property
     def remaining(self) -> tuple[Msisdn, ...]:
         """Its recipients but for those that the provider took or refused before the others."""
+        if not self.deliveries:
+            return self.recipients
         known = {each.recipient for each in self.deliveries}
         return tuple(each for each in self.recipients if each not in known)
 
     @property
     def going(self) -> tuple[Msisdn, ...]:
         """Whom its request is for: the next one, or the one that is under way or in doubt."""
-        return self.remaining[: self.portion or None]
+        return self.remaining[: self.portion] if self.portion else self.remaining
 
     def is_open(self) -> bool:
         """Whether the daemon still owes it something."""
