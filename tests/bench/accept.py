@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from tests.bench.figures import Figure, at_least_the_ratio, at_most
@@ -11,13 +12,25 @@ from tests.bench.servers import Server
 from tests.bench.sizes import Sizes
 
 CONNECTIONS: Final = 64
-SMS: Final = {"recipient": 31633450007, "originator": "MB", "message": "This is a test message."}
-BODY: Final = json.dumps(SMS).encode()
+SMS: Final = {"originator": "MB", "message": "This is a test message."}
+#: Different numbers, so that none comes again soon.
+NUMBERS: Final = 20_000
+
+
+def number(place: int) -> int:
+    """The recipient that has its ``place`` among a hundred million others that come in no order, as real ones do."""
+    return 31_600_000_000 + place * 61_803_399 % 100_000_000
+
+
+@cache
+def bodies(**more: str) -> tuple[bytes, ...]:
+    """Single SMS with ``more`` fields."""
+    return tuple(json.dumps({**SMS, "recipient": number(place), **more}).encode() for place in range(NUMBERS))
 
 
 def load(for_s: float) -> Callable[[Server], Load]:
     """Single SMS for ``for_s`` seconds."""
-    return lambda server: post_for(server.sms, BODY, connections=CONNECTIONS, for_s=for_s, headers=server.headers)
+    return lambda server: post_for(server.sms, bodies(), connections=CONNECTIONS, for_s=for_s, headers=server.headers)
 
 
 def accept(bare: Server, smsd: Server, sizes: Sizes) -> list[Figure]:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from tests.bench.accept import SMS
+from tests.bench.accept import SMS, number
 from tests.bench.figures import Figure, at_least
 from tests.bench.load import Load, post_for
 from tests.bench.rounds import Round, measured
@@ -25,9 +25,7 @@ def arrays(text: str = "Order {} is on its way.") -> Sequence[bytes]:
 
 def _array(first: int, text: str) -> bytes:
     numbers = range(first, first + ARRAY)
-    return json.dumps(
-        [SMS | {"recipient": 31_600_000_000 + each, "message": text.format(each)} for each in numbers]
-    ).encode()
+    return json.dumps([SMS | {"recipient": number(each), "message": text.format(each)} for each in numbers]).encode()
 
 
 def load(bodies: Sequence[bytes], *, for_s: float) -> Callable[[Server], Load]:

@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from tests.bench.accept import CONNECTIONS, SMS, load
+from tests.bench.accept import CONNECTIONS, SMS, bodies, load, number
 from tests.bench.figures import Figure, at_least, at_least_the_ratio
 from tests.bench.load import Load, post_for
 from tests.bench.lookalike import arrivals, lookalike
@@ -88,9 +88,7 @@ def _round(
 def _broadcast(daemon: Server, requests: int) -> None:
     """Post what becomes so many requests to the provider."""
     size = min(requests, LARGEST)
-    first = 31_600_000_000
-    fields = {name: value for name, value in SMS.items() if name != "recipient"}
-    body = json.dumps(fields | {"recipients": list(range(first, first + size * RECIPIENTS))}).encode()
+    body = json.dumps({**SMS, "recipients": [number(place) for place in range(size * RECIPIENTS)]}).encode()
     came = post_for(daemon.sms, body, connections=1, most=requests // size, headers=daemon.headers)
     assert not came.refused, came
 
@@ -98,8 +96,8 @@ def _broadcast(daemon: Server, requests: int) -> None:
 def _scheduled(for_s: float) -> Callable[[Server], Load]:
     """Single SMS for tomorrow, so that they are not sent among the others."""
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    body = json.dumps({**SMS, "send_at": tomorrow}).encode()
-    return lambda server: post_for(server.sms, body, connections=CONNECTIONS, for_s=for_s, headers=server.headers)
+    posted = bodies(send_at=tomorrow)
+    return lambda server: post_for(server.sms, posted, connections=CONNECTIONS, for_s=for_s, headers=server.headers)
 
 
 def _await_sent(daemon: Server, messages: int) -> float:
