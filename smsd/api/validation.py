@@ -113,13 +113,15 @@ class SmsBody:
             return found
         names = first.keys()
         fixed = [name for name in names if name not in _VARYING]
+        same = [first[name] for name in fixed]
         # Values of JSON that are equal are not always the same to the schema: 1 and 1.0 and true.
-        same = [(type(first[name]), first[name]) for name in fixed]
+        kinds = [*map(type, same)]
         for place in range(index + 1, len(elements)):
             element = elements[place]
             if type(element) is not dict or element.keys() != names:
                 break
-            if [(type(element[name]), element[name]) for name in fixed] != same:
+            values = [element[name] for name in fixed]
+            if values != same or [*map(type, values)] != kinds:
                 break
             if not self._quick_varying.is_valid(element) or (read := variant(element)) is None:
                 break

@@ -9,6 +9,8 @@ from smsd.core.errors import InvalidAddress
 
 #: E.164 6.2.1: at most 15 digits; a country code never starts with 0. Four digits keep national test numbers possible.
 _MSISDN: Final = re.compile(r"\+?([1-9][0-9]{3,14})", re.ASCII)
+_LEAST: Final = 10**3
+_MOST: Final = 10**15
 _NUMERIC: Final = re.compile(r"\+?[0-9]{6,15}", re.ASCII)
 #: An alphanumeric TP-OA holds 11 septets, 3GPP TS 23.040 9.1.2.5.
 _ALPHANUMERIC: Final = re.compile(r"[A-Za-z0-9 ]{1,11}", re.ASCII)
@@ -23,6 +25,8 @@ class Msisdn:
     @classmethod
     def parse(cls, value: int | str) -> "Msisdn":
         """Read ``31612345678`` or ``"+31612345678"``. Raises InvalidAddress."""
+        if type(value) is int and _LEAST <= value < _MOST:  # as most come; an int has no leading 0
+            return cls(str(value))
         match = _MSISDN.fullmatch(str(value))
         if match is None:
             raise InvalidAddress(kind="MSISDN")

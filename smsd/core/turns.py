@@ -6,7 +6,7 @@ is urgent still has nine turns in ten.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import attrs
@@ -52,16 +52,16 @@ _NONE: Final[Counts] = {}
 _NOBODY: Final[Last] = {}
 
 
-def place(counts: Counts, joining: Sequence[Line], taken: Counts = _NONE, last: Last = _NOBODY) -> Place:
-    """Where messages, all of one API key, come in when they join lines of ``counts``, each the one in ``joining``.
+def place(counts: Counts, first: Line, joining: Counts, taken: Counts = _NONE, last: Last = _NOBODY) -> Place:
+    """Where messages, all of one API key, come in when as many as in ``joining`` join lines of ``counts``.
 
-    ``taken`` is how many of those in line are on their way out already, ``last`` whose turn was last.
+    The one of them that is asked for first joins ``first``. ``taken`` is how many of those in line are on their way out
+    already, ``last`` whose turn was last.
     """
     if not joining:
         return Place(first=0, last=0)
-    first = joining[0]
     here = ahead(counts, first, counts.get(first, 0), taken, last)
-    if len(joining) == 1:
+    if joining == {first: 1}:
         return Place(first=here, last=here)
     slowest = max(joining)
     joined = Counter(counts)
@@ -76,7 +76,7 @@ def ahead(counts: Counts, line: Line, before: int, taken: Counts = _NONE, last: 
     """
     own, key = line
     before = max(0, before - taken.get(line, 0))
-    total = before + sum(taken.values())
+    total = before + (sum(taken.values()) if taken else 0)
     for other, count in counts.items():
         priority, api_key = other
         if priority < own:

@@ -159,33 +159,33 @@ class Desk(ABC):
         self, parcel: Parcel, limit: int, draft: Draft, rows: list[record.Row], taken: Counts, crowds: Crowds
     ) -> Place | SmsdError:
         """Add what ``parcel`` holds to ``draft`` and ``rows``, or say why it is not kept: then nothing is written."""
+        new = record.counted(parcel.rows)
         try:
-            usages = self._admit(parcel, limit, draft)
+            usages = self._admit(parcel, new, limit, draft)
         except SmsdError as refused:
             return refused
-        where = place(draft.in_line, [record.line(row) for row in parcel.rows], taken, self.turns.last)
+        where = place(draft.in_line, new.first, new.lines, taken, self.turns.last)
         if (then := crowds.join(parcel.rows)) or usages:
             where = attrs.evolve(where, usages=usages, then=then)
         if (claim := parcel.claim) is not None:
             self._table.claim(claim, Claimed(fingerprint=claim.fingerprint, answer=claim.answer(where)))
-        draft.queue(parcel.rows)
+        draft.queue(new)
         rows += parcel.rows
         return where
 
-    def _admit(self, parcel: Parcel, limit: int, draft: Draft) -> tuple[Usage, ...]:
+    def _admit(self, parcel: Parcel, new: record.Counted, limit: int, draft: Draft) -> tuple[Usage, ...]:
         """Charge the quotas for ``parcel``; writes nothing and raises if it is not to be kept."""
         if (claim := parcel.claim) is not None:
             kept = self._table.claimed(claim.api_key, claim.key, claim.at)
             if kept is not None:
                 raise kept
-        asked = sum([record.recipients(row) for row in parcel.rows])
-        if draft.recipients + asked > limit:
-            full = draft.full(asked, limit)
+        if draft.recipients + new.recipients > limit:
+            full = draft.full(new.recipients, limit)
             raise attrs.evolve(full, due_at=self._table.due_at(full.later)) if full.later else full
         if not parcel.quotas or not parcel.rows:
             return ()
         api_key, now = record.origin(parcel.rows[0])
-        usages = charge(parcel.quotas, self._table.used(api_key, parcel.quotas, now), asked, now)
+        usages = charge(parcel.quotas, self._table.used(api_key, parcel.quotas, now), new.recipients, now)
         self._table.charge(api_key, usages, now)
         return usages
 

@@ -82,8 +82,10 @@ class MemorySpool:
         ids = {message.id for message in messages}
         if len(ids) < len(messages) or ids & (self._open.keys() | self._closed.keys()):
             raise ValueError("the spool cannot hold this: a message with its id is stored already")
-        where = place(self._in_line(), [each.line for each in messages], self._leases.next(), self._turns.last)
+        where = Place(first=0, last=0)
         if messages:
+            joining = Counter(each.line for each in messages)
+            where = place(self._in_line(), messages[0].line, joining, self._leases.next(), self._turns.last)
             then = Crowds(lambda at: Counter(each.line for each in self._crowd(at))).join(rows_of(messages))
             where = attrs.evolve(where, then=then)
             where = attrs.evolve(where, usages=self._charge(messages, quotas, messages[0].accepted_at))

@@ -2,10 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from operator import itemgetter
-from typing import Any, Final, overload
+from typing import Any, Final, NamedTuple, overload
 
 from smsd.core.address import Msisdn, Originator
 from smsd.core.alphabet import DataCoding
@@ -14,6 +14,7 @@ from smsd.core.message import Category, Event, Message, Priority, What
 from smsd.core.report import Delivery, DeliveryStatus
 from smsd.core.series import Joined, Series
 from smsd.core.trace import Traceparent
+from smsd.core.turns import Counts, Line
 
 #: Version of the stored form. A change of it needs a reader for what was written before.
 FORM: Final = 1
@@ -71,7 +72,10 @@ _STATE: Final = FIELDS.index("state")
 _PLACE: Final = itemgetter(_STATE, _PRIORITY, _API_KEY, -1)
 _PRIORITIES: Final = tuple(Priority)
 _STATES: Final = {each.value: each for each in State}
+_QUEUED: Final = State.QUEUED.value
 _JSON: Final = json.JSONEncoder(separators=(",", ":"))
+#: The line of no message.
+_NOBODYS: Final[Line] = (Priority.NORMAL, "")
 #: A message in these states can be leased.
 _LEASABLE: Final = frozenset({State.QUEUED, State.UNCERTAIN})
 
@@ -122,7 +126,7 @@ def _series_rows(series: Series) -> Sequence[Row]:
         _category(series.category),
         _trace(series.trace),
         series.valid_until,
-        State.QUEUED.value,
+        _QUEUED,
         accepted_at,
         not_before,
         *_UNTOUCHED,
@@ -263,7 +267,7 @@ def _read_delivery(digits: str, status: str, at: float, reason: str, code: int |
     )
 
 
-def line(row: Row) -> tuple[Priority, str]:
+def line(row: Row) -> Line:
     """The line that the message in ``row`` belongs to."""
     return _PRIORITIES[row[_PRIORITY]], row[_API_KEY]
 
@@ -279,26 +283,60 @@ def origin(row: Row) -> tuple[str, float]:
     return row[_API_KEY], row[_ACCEPTED_AT]
 
 
-def recipients(row: Row) -> int:
-    """How many recipients the message in ``row`` has."""
-    text: str = row[_RECIPIENTS]
-    return text.count(",") + 1 if len(text) > 2 else 0
+#: How many of some rows are in which state and line, and whether their time has come.
+Places = Sequence[tuple[tuple[State, Line, bool], int]]
 
 
-def state(row: Row) -> State:
-    """The state of the message in ``row``."""
-    return _STATES[row[_STATE]]
+class Counted(NamedTuple):
+    """What there is in some rows; made for each that comes."""
+
+    where: Places
+    first: Line  #: of the first row; nobody's if there is none
+    recipients: int
+    waiting: int  #: recipients of those that are queued
+
+    @property
+    def lines(self) -> Counts:
+        """How many messages belong to each line."""
+        if len(self.where) == 1:
+            [((_, line, _), count)] = self.where
+            return {line: count}
+        counts = Counter[Line]()
+        for (_, line, _), count in self.where:
+            counts[line] += count
+        return counts
 
 
-def counted(rows: Sequence[Row]) -> Iterable[tuple[tuple[State, tuple[Priority, str], bool], int]]:
-    """How many of ``rows`` are in which state and line, and whether their time has come."""
+def counted(rows: Sequence[Row]) -> Counted:
+    """Count ``rows``."""
+    where, asked = places(rows), _recipients(rows)
+    waiting = asked
+    for (state, _, _), _ in where:
+        if state is not State.QUEUED:
+            waiting = _recipients([row for row in rows if row[_STATE] == _QUEUED])
+    return Counted(where, line(rows[0]) if rows else _NOBODYS, asked, waiting)
+
+
+def places(rows: Sequence[Row]) -> Places:
+    """Count ``rows`` by where they are."""
     if len(rows) == 1:  # as most that come: to count one takes longer than all else
-        return [((state(rows[0]), line(rows[0]), rows[0][-1] == 1), 1)]
+        [row] = rows
+        return [((_STATES[row[_STATE]], line(row), row[-1] == 1), 1)]
     counts = Counter(map(_PLACE, rows)).items()
     return [
         ((_STATES[state], (_PRIORITIES[priority], api_key), ready == 1), count)
         for (state, priority, api_key, ready), count in counts
     ]
+
+
+def recipients(row: Row) -> int:
+    """How many recipients the message in ``row`` has."""
+    return _recipients([row])
+
+
+def _recipients(rows: Sequence[Row]) -> int:
+    texts = [row[_RECIPIENTS] for row in rows]
+    return sum([text.count(",") + 1 if len(text) > 2 else 0 for text in texts])
 
 
 def is_ready(message: Message) -> bool:

@@ -55,12 +55,12 @@ class Draft:
         if record.is_ready(message) if is_in_line is None else is_in_line:
             self.line(message.line, count, seq)
 
-    def queue(self, rows: Sequence[record.Row]) -> None:
-        """Count what waits of ``rows``, which come: whoever comes after them stands behind them."""
-        for (state, line, is_ready), count in record.counted(rows):
+    def queue(self, new: record.Counted) -> None:
+        """Count what waits of what is ``new``: whoever comes after it stands behind it."""
+        for (state, line, is_ready), count in new.where:
             if state is State.QUEUED and is_ready:
                 self.in_line[line] += count
-        self.recipients += sum([record.recipients(row) for row in rows if record.state(row) is State.QUEUED])
+        self.recipients += new.waiting
 
     def keep(self, rows: Sequence[record.Row]) -> None:
         """Count ``rows``, which are counted where they wait, with their places if ``next_place`` is known."""
@@ -70,7 +70,7 @@ class Draft:
             if first is not None:  # a stretch at a time
                 seq = first + begin
                 end = min(end, (((seq >> STRETCH_BITS) + 1) << STRETCH_BITS) - first)
-            for (state, line, is_ready), count in record.counted(rows[begin:end]):
+            for (state, line, is_ready), count in record.places(rows[begin:end]):
                 self.depth[state, line[0]] += count
                 if state is State.QUEUED and is_ready and seq is not None:
                     self._moved.append((line, count, seq))

@@ -136,21 +136,21 @@ class StreamDesk(Follower):
         promises = []
         for parcel in job.parcels:
             promises.append(self._promise(parcel, guess))
-            guess.queue(parcel.rows)
+            guess.queue(record.counted(parcel.rows))
         return _Wish([command.append(job, promises)], lambda answers: answers[0])
 
     def _promise(self, parcel: Parcel, guess: Draft) -> str:
         """What the idempotency key of ``parcel`` will be answered with: its place, but for what others append now."""
         if parcel.claim is None:
             return ""
+        new = record.counted(parcel.rows)
         usages: tuple[Usage, ...] = ()
         if parcel.quotas and parcel.rows:
             api_key, now = record.origin(parcel.rows[0])
-            asked = sum(record.recipients(row) for row in parcel.rows)
             with suppress(SmsdError):  # the log has the last word
-                usages = charge(parcel.quotas, self._table.used(api_key, parcel.quotas, now), asked, now)
+                usages = charge(parcel.quotas, self._table.used(api_key, parcel.quotas, now), new.recipients, now)
         where = attrs.evolve(
-            place(guess.in_line, [record.line(row) for row in parcel.rows], self.leases.next(), self.turns.last),
+            place(guess.in_line, new.first, new.lines, self.leases.next(), self.turns.last),
             usages=usages,
             then=Crowds(self._table.due).join(parcel.rows),
         )
