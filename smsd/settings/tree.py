@@ -134,7 +134,8 @@ class Settings:
         whole(least=0, most=64),
         None,
         "How many accept processes may be started while many requests come in; 0 is none. Left out: one for each core, "
-        "if there are several.",
+        "if there are several. With 0 there is no process beside the daemon at all; else, from a rate of 100 on, one "
+        "more asks the provider.",
         example="2",
     )
     rate: float = setting(

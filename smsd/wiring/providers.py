@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from smsd.core.retry import Backoff
-from smsd.gateway.messagebird import MessageBirdGateway
+from smsd.gateway.access import Access
 from smsd.pipeline.hold import Hold
 from smsd.pipeline.lane import Lane
 from smsd.pipeline.throttle import PermitThrottle
@@ -13,9 +13,13 @@ from smsd.settings import SANDBOX_KEY, Settings
 from smsd.settings.types import PostgresSpoolUrl
 from smsd.wiring.extras import extra
 from smsd.wiring.reactor import IDaemonReactor
+from smsd.workers.apart import apart
 
 #: Seconds, the longest pause between two probes of a provider that holds us off.
 PROBE_CAP_S: Final = 60.0
+
+#: Requests a second from which on a process of its own asks the provider: the threads for fewer take little time.
+APART: Final = 100
 
 
 class Providers:
@@ -68,18 +72,33 @@ class Providers:
         for gateway in self._gateways.values():
             await gateway.close()
 
-    def _made(self, name: str, settings: Settings, url: str | None, **common: Any) -> Any:
-        common |= {"timeout_s": settings.timeout, "monotonic": common["reactor"].seconds}
-        if name == "bird" and settings.bird_key is not None:
-            module = extra("smsd.gateway.bird", "bird", "SMSD_GATEWAY=bird")
-            key, category = settings.bird_key.reveal(), settings.bird_category.value
-            gateway = module.BirdGateway(key, settings.bird_url, category=category, **common)
-        else:
-            report_url = settings.public_url and settings.public_url + "/messagebird/status"
-            key = (settings.messagebird_key or SANDBOX_KEY).reveal()
-            gateway = MessageBirdGateway(key, url or "", report_url=report_url, **common)
+    def _made(
+        self,
+        name: str,
+        settings: Settings,
+        url: str | None,
+        *,
+        threads: int,
+        reactor: IDaemonReactor,
+        now: Callable[[], float],
+    ) -> Any:
+        access = _access(name, settings, url, threads)
+        gateway = access.gateway(reactor=reactor, now=now, monotonic=reactor.seconds)
+        if settings.rate >= APART and settings.workers != 0 and name in settings.gateway.names:
+            gateway = apart(gateway, access, reactor)
         self._gateways[name] = gateway
         return gateway
+
+
+def _access(name: str, settings: Settings, url: str | None, threads: int) -> Access:
+    within: dict[str, Any] = {"name": name, "threads": threads, "timeout_s": settings.timeout}
+    if name == "bird" and settings.bird_key is not None:
+        _ = extra("smsd.gateway.bird", "bird", "SMSD_GATEWAY=bird")
+        key, category = settings.bird_key.reveal(), settings.bird_category.value
+        return Access(key=key, url=settings.bird_url, category=category, **within)
+    report_url = settings.public_url and settings.public_url + "/messagebird/status"
+    key = (settings.messagebird_key or SANDBOX_KEY).reveal()
+    return Access(key=key, url=url, report_url=report_url, **within)
 
 
 def _throttle(lane: str, settings: Settings, reactor: IDaemonReactor) -> Any:

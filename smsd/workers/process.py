@@ -1,19 +1,11 @@
 """The accept process itself."""
 
-import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.stdio import StandardIO
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
-from twisted.logger import ILogObserver, LogEvent, LogLevel, eventAsText, globalLogPublisher
-from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from smsd.api.door import Door
 from smsd.api.exchange import Heads, Reply
@@ -25,65 +17,40 @@ from smsd.core.outlook import Outlook
 from smsd.pipeline.ids import Ids
 from smsd.pipeline.intake import Intake
 from smsd.workers.caller import Caller
+from smsd.workers.child import DOOR, Child
 from smsd.workers.connection import Connections
 from smsd.workers.handover import Handover
-from smsd.workers.link import Call, Link
+from smsd.workers.link import Call
 from smsd.workers.terms import Terms
 
-#: The descriptors that the daemon gives: calls come in, calls go out, connections go either way.
-CALLS_IN: Final = 3
-CALLS_OUT: Final = 4
-DOOR: Final = 5
 #: Seconds between two looks for connections that nothing comes in on, and at durations that are not told yet.
 SWEEP_S: Final = 5.0
 #: Each answer of the daemon brings its own.
 _NONE: Final = Outlook(pace=1.0)
 
 
-@implementer(ILogObserver)
-class AcceptProcess(Protocol):
+class AcceptProcess(Child):
     """Judges what is posted to the connections that it is given."""
 
-    transport: Any
-
-    def __init__(self, *, reactor: Any, now: Any, monotonic: Any) -> None:
+    def __init__(self, reactor: Any, now: Callable[[], float], monotonic: Callable[[], float]) -> None:
         """``now`` is UTC epoch seconds, ``monotonic`` is in seconds."""
-        self._reactor = reactor
+        super().__init__(reactor)
         self._now = now
         self._monotonic = monotonic
-        #: Fires when there is nothing more to do.
-        self.ended: Deferred[None] = Deferred()
-        self._link = Link(clock=reactor, write=self._write, take=self._take)
         self._caller = Caller(self._link.send)
         self._took: list[float] = []
         self._sweeping = LoopingCall(self._sweep)
         self._is_stopping = False
 
-    def dataReceived(self, data: bytes) -> None:
-        """Take what the daemon says."""
-        self._link.received(data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The daemon is gone: nobody can keep anything any more."""
-        self._end()
-
-    def __call__(self, event: LogEvent) -> None:
-        """Pass on what the log should know: this process has none of its own."""
-        if event["log_level"] >= LogLevel.warn:
-            self._link.send(("trouble", eventAsText(event, includeTimestamp=False, includeSystem=False)))
-
-    def _write(self, data: bytes) -> None:
-        self.transport.write(data)
-
-    def _take(self, calls: list[Call]) -> None:
-        for call in calls:
-            match call:
-                case "begin", terms:
-                    self._begin(Terms(**terms))
-                case ("stop",):
-                    self._stop()
-                case _:
-                    self._caller.take(call)
+    def carry_out(self, call: Call) -> None:
+        """Do what the daemon asks for, or take its answer."""
+        match call:
+            case "begin", terms:
+                self._begin(Terms(**terms))
+            case ("stop",):
+                self._stop()
+            case _:
+                self._caller.take(call)
 
     def _begin(self, terms: Terms) -> None:
         self._names = {key: name for name, key in terms.keys.items()}
@@ -151,25 +118,11 @@ class AcceptProcess(Protocol):
             self._reactor.callLater(0.05, self._stop)
             return
         self._tell()
-        self._link.flush()
-        self.transport.loseConnection()
-
-    def _end(self) -> None:
-        if not self.ended.called:
-            self.ended.callback(None)
+        self._leave()
 
 
 async def _unclaimed(api_key: str, key: str, now: float) -> Claimed | None:
     """Nothing: a request with an idempotency key goes to the daemon."""
 
 
-def run(reactor: Any, now: Any, monotonic: Any) -> Deferred[None]:
-    """Serve until the daemon says so, or is gone."""
-    reactor.seconds = monotonic
-    process = AcceptProcess(reactor=reactor, now=now, monotonic=monotonic)
-    StandardIO(process, stdin=CALLS_IN, stdout=CALLS_OUT, reactor=reactor)  # type: ignore[call-arg]  # mypy reads Windows' one
-    globalLogPublisher.addObserver(process)
-    # A terminal and systemd signal every process of a service: only the daemon decides.
-    for each in (signal.SIGINT, signal.SIGTERM):
-        reactor.callWhenRunning(partial(signal.signal, each, signal.SIG_IGN))
-    return process.ended
+make = AcceptProcess

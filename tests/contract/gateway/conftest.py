@@ -1,8 +1,9 @@
 """Every gateway, open, before the sandbox on a real port."""
 
 import itertools
+import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -14,11 +15,14 @@ from twisted.web.server import Site
 from smsd.core.message import Message
 from smsd.core.outcome import LookupResult, Outcome
 from smsd.core.settle import begin
+from smsd.gateway.access import Access
 from smsd.gateway.bird import BirdGateway
 from smsd.gateway.messagebird import MessageBirdGateway
 from smsd.sandbox.messagebird import MessageBirdSandbox
 from smsd.sandbox.store import StoredMessage
+from smsd.workers.apart import ApartBundler, ApartGateway
 from tests import messages
+from tests.integration.daemon import until
 
 KEY = "test_secretkey"
 #: Seconds that a late answer takes, and that it is waited for.
@@ -75,6 +79,50 @@ def bird(reactor: Any) -> Callable[..., Any]:
     return lambda key, url, **given: BirdGateway(key, url, reactor=reactor, category="transactional", **given)
 
 
+class Apart:
+    """A gateway with a process of its own; what is to be sent waits until that is there."""
+
+    async def send(self, message: Message, by: float = math.inf) -> Outcome:
+        await until(lambda: self.is_apart or not self._is_open, "the process is ready")  # type: ignore[attr-defined]
+        return await super().send(message, by)  # type: ignore[misc, no-any-return]
+
+    async def send_together(self, messages: Sequence[Message], by: float = math.inf) -> Sequence[Outcome]:
+        await until(lambda: self.is_apart or not self._is_open, "the process is ready")  # type: ignore[attr-defined]
+        return await super().send_together(messages, by)  # type: ignore[misc, no-any-return]
+
+
+class MessageBirdApart(Apart, ApartGateway):
+    pass
+
+
+class BirdApart(Apart, ApartBundler):
+    pass
+
+
+def messagebird_apart(reactor: Any) -> Callable[..., Any]:
+    return _apart(MessageBirdApart, "messagebird", reactor)
+
+
+def bird_apart(reactor: Any) -> Callable[..., Any]:
+    return _apart(BirdApart, "bird", reactor)
+
+
+def _apart(kind: Any, name: str, reactor: Any) -> Callable[..., Any]:
+    def make(key: str, url: str, *, timeout_s: float, threads: int, now: Callable[[], float]) -> Any:
+        access = Access(
+            name=name,
+            key=key,
+            url=url,
+            timeout_s=timeout_s,
+            threads=threads,
+            category="transactional" * (name == "bird"),
+        )
+        own = access.gateway(reactor=reactor, now=now, monotonic=time.monotonic)
+        return kind(own=own, access=access, reactor=reactor)
+
+    return make
+
+
 async def place_for(make: Callable[..., Any], reactor: Any) -> AsyncIterator[Place]:
     delivered: list[StoredMessage] = []
     sandbox = MessageBirdSandbox(
@@ -89,17 +137,17 @@ async def place_for(make: Callable[..., Any], reactor: Any) -> AsyncIterator[Pla
     await port.stopListening()
 
 
-@pytest_twisted.async_yield_fixture(params=[messagebird, bird])
+@pytest_twisted.async_yield_fixture(params=[messagebird, bird, messagebird_apart])
 async def place(request: Any, reactor: Any) -> AsyncIterator[Place]:
     """The sandbox, with each kind of gateway."""
     async for place in place_for(request.param(reactor), reactor):
         yield place
 
 
-@pytest_twisted.async_yield_fixture
-async def nest(reactor: Any) -> AsyncIterator[Place]:
+@pytest_twisted.async_yield_fixture(params=[bird, bird_apart])
+async def nest(request: Any, reactor: Any) -> AsyncIterator[Place]:
     """The sandbox, with Bird's gateway."""
-    async for place in place_for(bird(reactor), reactor):
+    async for place in place_for(request.param(reactor), reactor):
         yield place
 
 
