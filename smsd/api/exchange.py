@@ -144,6 +144,8 @@ class Exchange:
         # Straight to the socket while nothing waits before it: Twisted's own way leads through another turn of the
         # reactor, a sixth of an accept.
         if self.is_direct:
+            if not self._transport.connected:  # its client has left
+                return
             sent = self._transport.writeSomeData(data)
             if sent == len(data):
                 return
