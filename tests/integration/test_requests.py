@@ -12,7 +12,7 @@ import pytest_twisted
 import treq
 from twisted.internet.threads import deferToThread
 
-from tests.integration.daemon import KEY, SMS, DaemonProcess, until
+from tests.integration.daemon import KEY, SMS, DaemonProcess
 
 ORIGINATOR = "Must be a phone number or an alpha numeric shorter or equal to 11 characters"
 
@@ -320,24 +320,3 @@ async def test_every_answer_names_the_daemon_and_no_version(server: DaemonProces
     assert heads >= 1
     assert answer.count(b"\r\nServer: smsd\r\n") == answer.count(b"\r\nDate: ") == heads, answer
     assert answer.count(b"Server:") == heads
-
-
-@pytest_twisted.ensureDeferred
-async def test_what_was_posted_by_clients_that_left_at_once_is_kept_without_ado(server: DaemonProcess) -> None:
-    body = json.dumps(SMS | {"reference": "left at once"}).encode()
-    head = f"POST /sms HTTP/1.1\r\nHost: a\r\nX-API-Key: {KEY}\r\nContent-Type: application/json\r\n"
-
-    def leave() -> None:
-        clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(40)]
-        for client in clients:
-            client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        for client in clients:
-            client.close()
-
-    async def is_kept(count: int) -> bool:
-        answer = await (await server.get("/sms?reference=left%20at%20once&limit=50")).json()
-        return len(answer["sms"]) == count
-
-    await deferToThread(leave)
-    await until(lambda: is_kept(40), "all is kept")
-    assert "Unhandled" not in server.output.read_text()

@@ -268,3 +268,27 @@ def answered(file: Any) -> str:
         assert file.read(7) == b"\r\n0\r\n\r\n"
     id: str = json.loads(body)["id"]
     return id
+
+
+@ensureDeferred
+async def test_what_clients_posted_that_left_at_once_is_kept_without_ado(daemon: Any) -> None:
+    server = daemon(**SLOW)
+    await server.start()
+    await busy(server)
+    head = f"POST /sms HTTP/1.1\r\nHost: a\r\nX-API-Key: {KEY}\r\nContent-Type: application/json\r\n"
+    request = f"{head}Content-Length: {len(BODY)}\r\n\r\n".encode() + BODY
+
+    def leave() -> None:
+        clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(40)]
+        for client in clients:
+            for _ in range(5):  # by now it is passed on
+                client.sendall(request)
+                assert client.recv(4096)
+        for client in clients:
+            client.sendall(request)
+            client.close()
+
+    await deferToThread(leave)
+    await server.accepted()
+    assert await server.terminate() == 0
+    assert "Traceback" not in server.output.read_text()
