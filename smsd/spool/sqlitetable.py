@@ -40,7 +40,7 @@ _AMEND: Final = _UPDATE.replace("{unless}", "")
 _STORE: Final = _UPDATE.replace("{unless}", "AND message.is_held = 0")
 _NUMBERS: Final = "INSERT INTO numbers VALUES {rows} ON CONFLICT (block) DO UPDATE SET ends = ends || excluded.ends"
 _BLOCK: Final = """
-    INSERT INTO numbers SELECT :block, group_concat(substr('000000' || each.value, -6), '') AS ends
+    INSERT INTO numbers SELECT :block, group_concat(',' || substr('000000' || each.value, -6), '') AS ends
     FROM message, json_each(message.recipients) AS each
     WHERE seq BETWEEN :block << 8 AND (:block << 8) + 255 HAVING ends IS NOT NULL"""
 _LINE: Final = f"{SELECT} WHERE {IN_LINE} ORDER BY seq"
@@ -56,7 +56,7 @@ _SQLITE: Final = Dialect(
     by_recipient=(
         Part(
             source="numbers CROSS JOIN message ON seq BETWEEN block << 8 AND (block << 8) + 255",
-            where=f"instr(ends, substr('000000' || :recipient, -6)) AND {_HAS}",
+            where=f"instr(ends, ',' || substr('000000' || :recipient, -6)) AND {_HAS}",
             newest="block DESC, seq DESC",
             ranges={"before": "block <= :before >> 8", "floor": "block >= :floor >> 8"},
         ),
@@ -183,8 +183,13 @@ def _ends(recipients: str) -> str:
     """The last digits of each of the ``recipients`` of a row."""
     digits = recipients[2:-2]
     if "," in digits:
-        return "".join([each[-6:].rjust(6, "0") for each in digits.split('","')])
-    return digits[-6:].rjust(6, "0") if digits else ""
+        return "".join([_end(each) for each in digits.split('","')])
+    return _end(digits) if digits else ""
+
+
+def _end(digits: str) -> str:
+    # The comma, so that none is found across the ends of two others.
+    return "," + digits[-6:].rjust(6, "0")
 
 
 def _statements(template: str, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, list[Any]]]:
