@@ -8,12 +8,15 @@ from typing import Any, Final
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from smsd.core.message import Message
 from smsd.core.outcome import LookupFailed, LookupResult, Outcome, Unanswered
 from smsd.core.report import Report
 from smsd.gateway.access import Access
+from smsd.gateway.sessions import CONNECT_S
 from smsd.ports import IBundler, IGateway
 from smsd.spool import record
 from smsd.workers.helper import STOP_S, Helper
@@ -21,6 +24,9 @@ from smsd.workers.link import Call
 
 #: Seconds after which one that died is replaced.
 AGAIN_S: Final = 1.0
+#: Looks, one a second, at what is under way; and how many more than the provider may take until an answer is overdue.
+LOOK_S: Final = 1.0
+SLACK: Final = 4
 
 
 class SendHelper(Helper):
@@ -34,17 +40,23 @@ class SendHelper(Helper):
         super().__init__(reactor=reactor, stop_s=STOP_S + access.timeout_s)
         self._access = access
         self._numbers = count()
-        self._asked: dict[int, tuple[int, Deferred[Sequence[Outcome]]]] = {}
+        #: By number, in their order: how many messages are under way in a request, and since which look.
+        self._asked: dict[int, tuple[int, int, Deferred[Sequence[Outcome]]]] = {}
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = reactor
+        self._looks = 0
+        self._most = math.ceil((CONNECT_S + access.timeout_s) / LOOK_S) + SLACK
 
     def start(self) -> None:
-        """Start the process."""
+        """Start the process. Raises OSError: then there is none."""
         self._spawn(attrs.asdict(self._access))
+        _ = self._looking.start(LOOK_S, now=False)
 
     async def send(self, messages: Sequence[Message], by: float) -> Sequence[Outcome]:
         """What the provider says of ``messages``, in one request; see IGateway.send."""
         number = next(self._numbers)
         answer: Deferred[Sequence[Outcome]] = Deferred()
-        self._asked[number] = len(messages), answer
+        self._asked[number] = len(messages), self._looks, answer
         self._link.send(("send", number, record.rows_of(messages), by))
         return await answer
 
@@ -53,19 +65,31 @@ class SendHelper(Helper):
         for word, number, outcomes in calls:
             if word != "sent":
                 raise ValueError(word)
-            _, answer = self._asked.pop(number)
+            *_, answer = self._asked.pop(number)
             answer.callback(pickle.loads(outcomes))
 
+    def _look(self) -> None:
+        # By looks and not by the clock: were it we who stood still, the answers lie in the pipe.
+        self._looks += 1
+        for _, since, _ in self._asked.values():
+            if self._looks - since > self._most:
+                self._log.error("{name} does not answer: it is killed", name=self.name)
+                self.kill()
+            return  # the others are younger
+
     def _gone(self) -> None:
+        self._looking.stop()
         # Its requests may have gone out, and may still be on their way from the machine's own buffers.
         for number in list(self._asked):
-            size, answer = self._asked.pop(number)
+            size, _, answer = self._asked.pop(number)
             answer.callback([Unanswered(reason="the sending process died", late=True)] * size)
 
 
 @implementer(IGateway)
 class ApartGateway:
     """A gateway whose requests to send go out from a process of its own; while there is none, from threads here."""
+
+    _log = Logger()
 
     def __init__(self, *, own: Any, access: Access, reactor: Any) -> None:
         """``own`` is a gateway with the same ``access``; it answers all other questions."""
@@ -91,8 +115,7 @@ class ApartGateway:
     async def close(self) -> None:
         """Take no more, and wait for the answers that are due. May be repeated."""
         self._is_open = False
-        if self._helper is not None:
-            helper, self._helper = self._helper, None
+        if (helper := self._helper) is not None:
             helper.stop()
             await helper.ended
         await self._own.close()
@@ -117,11 +140,18 @@ class ApartGateway:
     def _hire(self) -> None:
         if not self._is_open:
             return
-        self._helper = SendHelper(reactor=self._reactor, access=self._access)
-        _ = self._helper.ended.addCallback(self._gone)
-        self._helper.start()
+        helper = SendHelper(reactor=self._reactor, access=self._access)
+        try:
+            helper.start()
+        except OSError as error:  # no descriptor is left, or no memory: we send from here meanwhile
+            self._log.warn("no sending process can be started: {why}", why=error.strerror)
+            self._gone(None)
+        else:
+            self._helper = helper
+            _ = helper.ended.addCallback(self._gone)
 
     def _gone(self, _: None) -> None:
+        self._helper = None
         if self._is_open:
             self._reactor.callLater(AGAIN_S, self._hire)
 

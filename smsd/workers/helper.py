@@ -3,9 +3,11 @@
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
@@ -39,7 +41,7 @@ class Helper(ProcessProtocol):
         self._impatience: IDelayedCall | None = None
 
     def _spawn(self, terms: Mapping[str, Any], more: Mapping[int, int] | None = None) -> None:
-        """Start the process, with ``more`` descriptors of ours by theirs; it begins by ``terms``."""
+        """Start the process, with ``more`` descriptors of ours by theirs; it begins by ``terms``. Raises OSError."""
         pipes = {0: 0, 1: 1, 2: 2, CALLS_IN: "w", CALLS_OUT: "r", **(more or {})}
         command = [sys.executable, "-m", "smsd.workers", self.kind]
         self._reactor.spawnProcess(self, sys.executable, command, env=os.environ, childFDs=pipes)
@@ -51,7 +53,12 @@ class Helper(ProcessProtocol):
         self._is_stopping = True
         self._link.send(("stop",))
         if self._impatience is None and not self._has_ended:
-            self._impatience = self._reactor.callLater(self._stop_s, self.transport.signalProcess, "KILL")
+            self._impatience = self._reactor.callLater(self._stop_s, self.kill)
+
+    def kill(self) -> None:
+        """End the process at once, be it stopped or stuck."""
+        with suppress(ProcessExitedAlready):
+            self.transport.signalProcess("KILL")
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:  # noqa: N803 - Twisted's name
         """Take what the process says."""
@@ -77,7 +84,8 @@ class Helper(ProcessProtocol):
 
     def _write(self, data: bytes) -> None:
         if not self._has_ended:
-            self.transport.writeToChild(CALLS_IN, data)
+            with suppress(KeyError):  # its pipe is closed, and its end will be told presently
+                self.transport.writeToChild(CALLS_IN, data)
 
     def _take(self, calls: list[Call]) -> None:
         rest: list[Call] = []

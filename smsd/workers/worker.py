@@ -31,9 +31,14 @@ class Worker(Helper):
         self.calls = 0
 
     def start(self) -> None:
-        """Start the process."""
-        self._spawn(self._terms.written(), {DOOR: self._theirs.fileno()})
-        self._theirs.close()
+        """Start the process. Raises OSError: then there is none."""
+        try:
+            self._spawn(self._terms.written(), {DOOR: self._theirs.fileno()})
+        except OSError:
+            self._handover.stop()
+            raise
+        finally:
+            self._theirs.close()
         self._handover.start()
 
     def give(self, transport: Any, data: bytes) -> bool:

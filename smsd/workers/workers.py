@@ -77,13 +77,13 @@ class Workers:
         while self._is_wanted and len(self._workers) < self._number:
             try:
                 worker = self._hire()
+                worker.start()
             except OSError as error:  # no descriptor is left: the daemon accepts alone meanwhile
                 self._log.warn("no accept process can be started: {why}", why=error.strerror)
                 self._clock.callLater(AGAIN_S, self._fill)
                 return
             self._workers.append(worker)
             _ = worker.ended.addCallback(self._gone, worker)
-            worker.start()
 
     def _gone(self, _: None, worker: Worker) -> None:
         self._workers.remove(worker)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import pytest_twisted
 from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
+from twisted.internet.task import deferLater
 
 from tests.integration.daemon import DaemonProcess, until
 from tests.integration.provider import Arrival, Behaviour, Provider
@@ -125,3 +127,59 @@ async def test_otherwise_the_daemon_asks_the_provider_itself(daemon: Any, provid
     await server.accepted()
     await until(lambda: len(provider.stored) == 1, "it is sent")
     assert workers_of(server) == []
+
+
+@ensureDeferred
+async def test_a_process_that_stands_still_is_replaced_and_holds_no_end_up(daemon: Any, provider: Provider) -> None:
+    server = daemon(rate=str(RATE), grace="1", timeout="1")
+    await server.start()
+    ids = await begun(server, provider)
+    stopped = await sender_of(server)
+    os.kill(stopped, signal.SIGSTOP)
+    await until(lambda: not is_alive(stopped), "it is killed", within_s=30)
+    await each_is_sent_once(server, provider, ids)
+    assert "does not answer" in server.output.read_text()
+    os.kill(await sender_of(server), signal.SIGSTOP)
+    await server.accepted()
+    assert await server.terminate() == 0
+
+
+@ensureDeferred
+async def test_what_was_stale_when_its_process_went_on_is_not_sent(daemon: Any, provider: Provider) -> None:
+    server = daemon(rate=str(RATE))
+    await server.start()
+    await begun(server, provider)
+    await until(lambda: len(provider.stored) == COUNT, "all are sent")
+    stopped = await sender_of(server)
+    os.kill(stopped, signal.SIGSTOP)
+    id = await server.accepted(validity=1)
+    await until(lambda: is_in(server, id, "sending"), "it is handed over")
+    await deferLater(reactor, 1.2)  # its validity, and not something that could be awaited
+    os.kill(stopped, signal.SIGCONT)
+    await until(lambda: is_in(server, id, "expired"), "it is expired")
+    assert id not in {kept["reference"] for kept in provider.stored.values()}
+
+
+async def is_in(server: DaemonProcess, id: str, state: str) -> bool:
+    return bool((await server.shown(id))["state"] == state)
+
+
+@ensureDeferred
+async def test_without_a_descriptor_for_it_the_daemon_sends_and_another_comes_later(
+    daemon: Any, provider: Provider
+) -> None:
+    server = daemon(rate=str(RATE), grace="1")
+    await server.start()
+    first = await begun(server, provider)
+    await each_is_sent_once(server, provider, first)
+    killed, pid = await sender_of(server), server.process.pid
+    _, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    open_now = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (open_now, most))
+    os.kill(killed, signal.SIGKILL)
+    await until(lambda: "no sending process can be started" in server.output.read_text(), "it is said")
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
+    await until(lambda: workers_of(server) not in ([], [killed]), "there is another")
+    await server.accepted()
+    await until(lambda: len(provider.stored) == COUNT + 1, "it is sent")
+    assert await server.terminate() == 0
