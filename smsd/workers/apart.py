@@ -24,9 +24,11 @@ from smsd.workers.link import Call
 
 #: Seconds after which one that died is replaced.
 AGAIN_S: Final = 1.0
-#: Looks, one a second, at what is under way; and how many more than the provider may take until an answer is overdue.
+#: Seconds between two looks at what is under way.
 LOOK_S: Final = 1.0
-SLACK: Final = 4
+#: Looks, beyond what connecting and the answer may take, until it is overdue: before that a name is looked up, which
+#: takes long where its servers are away.
+SLACK: Final = 20
 
 
 class SendHelper(Helper):

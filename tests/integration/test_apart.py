@@ -136,7 +136,7 @@ async def test_a_process_that_stands_still_is_replaced_and_holds_no_end_up(daemo
     ids = await begun(server, provider)
     stopped = await sender_of(server)
     os.kill(stopped, signal.SIGSTOP)
-    await until(lambda: not is_alive(stopped), "it is killed", within_s=30)
+    await until(lambda: not is_alive(stopped), "it is killed")
     await each_is_sent_once(server, provider, ids)
     assert "does not answer" in server.output.read_text()
     os.kill(await sender_of(server), signal.SIGSTOP)
