@@ -96,7 +96,7 @@ class Intake:
 
         outlook = self._outlook()
         times = [each.send_at for each in submissions if each.send_at is not None]
-        latest = max(now, *times) if times else now
+        latest = max([now, *times])
         first = submissions[0].send_at
 
         def receipt(place: Place) -> Receipt:

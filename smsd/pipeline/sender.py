@@ -124,8 +124,8 @@ class Sender:
         for each in begun:
             self._reporter.report(of(each.message))
         begun_at = self._clock.seconds()
-        left_s = [each.message.valid_until - self._now() for each in begun if each.message.valid_until is not None]
-        ends = [begun_at + each for each in left_s]
+        validities = [each.message.valid_until for each in begun if each.message.valid_until is not None]
+        ends = [begun_at + each - self._now() for each in validities]
         by = min(self._lane.throttle.until(permit), *(each.until for each in begun), *ends)
         outcomes = await self._lane.send([each.message for each in begun], by)
         self._lane.answered(outcomes[0], permit, begun_at)  # a request is taken or not: of the others it says the same

@@ -22,7 +22,7 @@ from smsd.ports import IEngine, Lease
 from smsd.spool.crowds import Crowds
 from smsd.spool.leases import Leases
 from smsd.spool.memorypost import Postbox
-from smsd.spool.record import rows_of
+from smsd.spool.record import counted, rows_of
 
 #: Messages that may wait, as in the queue this began with.
 LIMIT: Final = 100
@@ -82,11 +82,11 @@ class MemorySpool:
         ids = {message.id for message in messages}
         if len(ids) < len(messages) or ids & (self._open.keys() | self._closed.keys()):
             raise ValueError("the spool cannot hold this: a message with its id is stored already")
-        where = Place(first=0, last=0)
+        rows = rows_of(messages)
+        new = counted(rows)
+        where = place(self._in_line(), new.first, new.lines, self._leases.next(), self._turns.last)
         if messages:
-            joining = Counter(each.line for each in messages)
-            where = place(self._in_line(), messages[0].line, joining, self._leases.next(), self._turns.last)
-            then = Crowds(lambda at: Counter(each.line for each in self._crowd(at))).join(rows_of(messages))
+            then = Crowds(lambda at: Counter(each.line for each in self._crowd(at))).join(rows)
             where = attrs.evolve(where, then=then)
             where = attrs.evolve(where, usages=self._charge(messages, quotas, messages[0].accepted_at))
         if claim is not None:

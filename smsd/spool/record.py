@@ -310,10 +310,8 @@ class Counted(NamedTuple):
 def counted(rows: Sequence[Row]) -> Counted:
     """Count ``rows``."""
     where, asked = places(rows), _recipients(rows)
-    waiting = asked
-    for (state, _, _), _ in where:
-        if state is not State.QUEUED:
-            waiting = _recipients([row for row in rows if row[_STATE] == _QUEUED])
+    are_queued = all(state is State.QUEUED for (state, _, _), _ in where)
+    waiting = asked if are_queued else _recipients([row for row in rows if row[_STATE] == _QUEUED])
     return Counted(where, line(rows[0]) if rows else _NOBODYS, asked, waiting)
 
 

@@ -103,13 +103,12 @@ def slice_size(query: Query) -> int:
 def search_sql(query: Query, dialect: Dialect) -> Statement:
     """The statement that reads ``seq`` and the fields of what ``query`` admits, newest first, and its values."""
     values = _values(query)
-    narrowed, source, newest = [_narrowing(name, dialect) for name in values], "message", "seq DESC"
+    part, by = Part(where="1 = 1"), None
     if _found(query) == ["recipient"] and _is_direct(query, dialect):
-        [part] = dialect.by_recipient
-        source, newest = part.source, part.newest
-        narrowed += [part.where, *_ranges(part, values)]
-    read = _read(source, [*narrowed, *_is_in(query.state)])
-    return f"{read} ORDER BY {newest} LIMIT :limit", {**values, "limit": query.limit + 1}
+        [part], by = dialect.by_recipient, "recipient"
+    rest = [_narrowing(name, dialect) for name in values if name != by]
+    read = _read(part.source, [part.where, *_ranges(part, values), *rest, *_is_in(query.state)])
+    return f"{read} ORDER BY {part.newest} LIMIT :limit", {**values, "limit": query.limit + 1}
 
 
 def _is_direct(query: Query, dialect: Dialect) -> bool:
@@ -165,4 +164,4 @@ def _is_in(state: State | None) -> list[str]:
 
 
 def _read(source: str, narrowed: list[str]) -> str:
-    return f"SELECT seq, {', '.join(record.FIELDS)} FROM {source} WHERE {' AND '.join(narrowed or ['1 = 1'])}"
+    return f"SELECT seq, {', '.join(record.FIELDS)} FROM {source} WHERE {' AND '.join(narrowed)}"

@@ -39,10 +39,13 @@ _AMEND: Final = _UPDATE.replace("{unless}", "")
 #: Who has leased it cannot know that it was held since.
 _STORE: Final = _UPDATE.replace("{unless}", "AND message.is_held = 0")
 _NUMBERS: Final = "INSERT INTO numbers VALUES {rows} ON CONFLICT (block) DO UPDATE SET ends = ends || excluded.ends"
-_BLOCK: Final = """
-    INSERT INTO numbers SELECT :block, group_concat(',' || substr('000000' || each.value, -6), '') AS ends
+#: What stands in ``numbers`` for a number; in Python ``_end``.
+_END: Final = "',' || substr('000000' || {}, -6)"
+_IN_BLOCK: Final = f"seq BETWEEN {{0}} << {BLOCK_BITS} AND ({{0}} << {BLOCK_BITS}) + {(1 << BLOCK_BITS) - 1}"
+_BLOCK: Final = f"""
+    INSERT INTO numbers SELECT :block, group_concat({_END.format("each.value")}, '') AS ends
     FROM message, json_each(message.recipients) AS each
-    WHERE seq BETWEEN :block << 8 AND (:block << 8) + 255 HAVING ends IS NOT NULL"""
+    WHERE {_IN_BLOCK.format(":block")} HAVING ends IS NOT NULL"""
 _LINE: Final = f"{SELECT} WHERE {IN_LINE} ORDER BY seq"
 _NEXT: Final = f"SELECT seq FROM message WHERE {IN_LINE} AND seq >= ? ORDER BY seq LIMIT 1"
 _IN_DOUBT: Final = f"{SELECT} WHERE ready = 1 AND state = 'uncertain' ORDER BY priority, seq"
@@ -55,10 +58,10 @@ _SQLITE: Final = Dialect(
     has_recipient=_HAS,
     by_recipient=(
         Part(
-            source="numbers CROSS JOIN message ON seq BETWEEN block << 8 AND (block << 8) + 255",
-            where=f"instr(ends, ',' || substr('000000' || :recipient, -6)) AND {_HAS}",
+            source=f"numbers CROSS JOIN message ON {_IN_BLOCK.format('block')}",
+            where=f"instr(ends, {_END.format(':recipient')}) AND {_HAS}",
             newest="block DESC, seq DESC",
-            ranges={"before": "block <= :before >> 8", "floor": "block >= :floor >> 8"},
+            ranges={"before": f"block <= :before >> {BLOCK_BITS}", "floor": f"block >= :floor >> {BLOCK_BITS}"},
         ),
     ),
     newest="{}",  # the parts are merged, each read as far as it is needed

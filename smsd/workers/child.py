@@ -1,6 +1,7 @@
 """What the processes that help the daemon have in common, on their side."""
 
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -21,7 +22,7 @@ DOOR: Final = 5
 
 
 @implementer(ILogObserver)
-class Child(Protocol):
+class Child(Protocol, ABC):
     """A process of the daemon's, as long as its pipe is open."""
 
     transport: Any
@@ -55,9 +56,9 @@ class Child(Protocol):
             self._reactor.callWhenRunning(partial(signal.signal, each, signal.SIG_IGN))
         return self.ended
 
+    @abstractmethod
     def carry_out(self, call: Call) -> None:
         """Do what the daemon asks for."""
-        raise NotImplementedError(call[0])
 
     def _leave(self) -> None:
         """End, with all that is to be said."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, Final
@@ -20,7 +21,7 @@ from smsd.workers.link import Call, Link
 STOP_S: Final = 10.0
 
 
-class Helper(ProcessProtocol):
+class Helper(ProcessProtocol, ABC):
     """Starts a process, says what it has to know, and hears what it has to say."""
 
     #: What it is, to ``python -m smsd.workers`` and to people.
@@ -75,10 +76,11 @@ class Helper(ProcessProtocol):
             self._log.warn("{name} is gone: {why}", name=self.name, why=reason.getErrorMessage())
         self.ended.callback(None)
 
+    @abstractmethod
     def answered(self, calls: list[Call]) -> None:
         """Take what was asked for, or is asked."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _gone(self) -> None:
         """Clean up once the process is gone."""
 
