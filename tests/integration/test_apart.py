@@ -60,6 +60,14 @@ async def begun(server: DaemonProcess, provider: Provider) -> list[str]:
     return ids
 
 
+async def under_way(daemon: Any, provider: Provider, **settings: str) -> tuple[DaemonProcess, list[str], int]:
+    """A daemon in the middle of sending, the ids of all it accepted, and the process that sends."""
+    server = daemon(rate=str(RATE), **settings)
+    await server.start()
+    ids = await begun(server, provider)
+    return server, ids, await sender_of(server)
+
+
 async def each_is_sent_once(server: DaemonProcess, provider: Provider, ids: list[str]) -> None:
     await until(lambda: all_sent(server, ids), "all are known to be sent", within_s=90)
     assert sorted(kept["reference"] for kept in provider.stored.values()) == sorted(ids)
@@ -80,10 +88,7 @@ async def depth(server: DaemonProcess, state: str) -> int:
 async def test_when_the_sending_process_is_killed_nothing_is_lost_or_sent_twice(
     daemon: Any, provider: Provider
 ) -> None:
-    server = daemon(rate=str(RATE), grace="1")
-    await server.start()
-    ids = await begun(server, provider)
-    killed = await sender_of(server)
+    server, ids, killed = await under_way(daemon, provider, grace="1")
     os.kill(killed, signal.SIGKILL)
     await until(lambda: workers_of(server) not in ([], [killed]), "there is another")
     await each_is_sent_once(server, provider, ids)
@@ -94,10 +99,7 @@ async def test_when_the_sending_process_is_killed_nothing_is_lost_or_sent_twice(
 async def test_when_the_daemon_is_killed_the_process_that_stands_still_sends_nothing_more(
     daemon: Any, provider: Provider
 ) -> None:
-    server = daemon(rate=str(RATE), grace="1")
-    await server.start()
-    ids = await begun(server, provider)
-    stopped = await sender_of(server)
+    server, ids, stopped = await under_way(daemon, provider, grace="1")
     os.kill(stopped, signal.SIGSTOP)  # with requests that it was about to send
     await server.kill()
     await until(lambda: not is_alive(stopped), "it is gone as well")
@@ -107,10 +109,7 @@ async def test_when_the_daemon_is_killed_the_process_that_stands_still_sends_not
 
 @ensureDeferred
 async def test_a_daemon_that_is_told_to_stop_waits_for_what_is_under_way(daemon: Any, provider: Provider) -> None:
-    server = daemon(rate=str(RATE))
-    await server.start()
-    ids = await begun(server, provider)
-    sender = await sender_of(server)
+    server, ids, sender = await under_way(daemon, provider)
     os.kill(sender, signal.SIGTERM)  # as a terminal and systemd do
     assert await server.terminate() == 0
     assert not is_alive(sender)
@@ -131,10 +130,7 @@ async def test_otherwise_the_daemon_asks_the_provider_itself(daemon: Any, provid
 
 @ensureDeferred
 async def test_a_process_that_stands_still_is_replaced_and_holds_no_end_up(daemon: Any, provider: Provider) -> None:
-    server = daemon(rate=str(RATE), grace="1", timeout="1")
-    await server.start()
-    ids = await begun(server, provider)
-    stopped = await sender_of(server)
+    server, ids, stopped = await under_way(daemon, provider, grace="1", timeout="1")
     os.kill(stopped, signal.SIGSTOP)
     await until(lambda: not is_alive(stopped), "it is killed")
     await each_is_sent_once(server, provider, ids)
@@ -146,11 +142,8 @@ async def test_a_process_that_stands_still_is_replaced_and_holds_no_end_up(daemo
 
 @ensureDeferred
 async def test_what_was_stale_when_its_process_went_on_is_not_sent(daemon: Any, provider: Provider) -> None:
-    server = daemon(rate=str(RATE))
-    await server.start()
-    await begun(server, provider)
+    server, _, stopped = await under_way(daemon, provider)
     await until(lambda: len(provider.stored) == COUNT, "all are sent")
-    stopped = await sender_of(server)
     os.kill(stopped, signal.SIGSTOP)
     id = await server.accepted(validity=1)
     await until(lambda: is_in(server, id, "sending"), "it is handed over")
@@ -168,11 +161,9 @@ async def is_in(server: DaemonProcess, id: str, state: str) -> bool:
 async def test_without_a_descriptor_for_it_the_daemon_sends_and_another_comes_later(
     daemon: Any, provider: Provider
 ) -> None:
-    server = daemon(rate=str(RATE), grace="1")
-    await server.start()
-    first = await begun(server, provider)
+    server, first, killed = await under_way(daemon, provider, grace="1")
     await each_is_sent_once(server, provider, first)
-    killed, pid = await sender_of(server), server.process.pid
+    pid = server.process.pid
     _, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     open_now = len(list(Path(f"/proc/{pid}/fd").iterdir()))
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (open_now, most))
