@@ -53,7 +53,7 @@ class Daemon(Service):
         reactor: IDaemonReactor,
         now: Callable[[], float],
         draw: Callable[[], float],
-        engine: Callable[[Settings, IDaemonReactor, Measure], IEngine] = engine_for,
+        engine: Callable[[Settings, IDaemonReactor, Measure, Callable[[], float]], IEngine] = engine_for,
     ) -> None:
         """``now`` is the wall clock in UTC epoch seconds; ``draw`` gives uniform numbers in [0, 1)."""
         self._engine_for = engine
@@ -72,7 +72,7 @@ class Daemon(Service):
         reporter = self._observing.fanout
         url = self._start_sandbox() if settings.sandboxed else settings.messagebird_url
         providers = Providers(settings=settings, url=url, reactor=self._reactor, now=self._now, reporter=reporter)
-        self._store = self._engine_for(settings, self._reactor, self._observing.measure)
+        self._store = self._engine_for(settings, self._reactor, self._observing.measure, self._now)
         told: Mapping[str, Any] = {
             "settings": settings,
             "reactor": self._reactor,

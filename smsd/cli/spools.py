@@ -61,7 +61,7 @@ def copy(source: str, target: str, config: str | None) -> None:
 async def _copy(source: Settings, target: Settings, reactor: Any) -> Moved:
     # Only for this: engines take longer to load than all else that smsctl does.
     engine_for = import_module("smsd.wiring.engines").engine_for
-    engines: list[IEngine] = [engine_for(each, reactor, unmeasured) for each in (source, target)]
+    engines: list[IEngine] = [engine_for(each, reactor, unmeasured, now) for each in (source, target)]
     opened: list[IEngine] = []
     try:
         for engine in engines:

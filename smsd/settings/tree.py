@@ -165,6 +165,14 @@ class Settings:
         "On a stream: the file with this node's copy of what is in it. If another node has it, the next name is "
         "taken, smsd-ledger-2.db and so on.",
     )
+    snapshot: float = setting(
+        number(least=0, most=8760),
+        "6",
+        "On a stream: how often a snapshot of all that is in it is put into TOPIC-snapshots or, of DynamoDB, the table "
+        "STREAM-snapshots. New nodes begin from one, and of a topic no more is kept than since the last but one; 0 "
+        "takes none.",
+        unit="h",
+    )
     kafka: tuple[tuple[str, Secret], ...] = setting(
         LIBRDKAFKA,
         None,

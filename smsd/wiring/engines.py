@@ -1,5 +1,6 @@
 """Makes the engine that the settings name."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from smsd.core.easing import Permits
@@ -9,6 +10,7 @@ from smsd.settings import Settings
 from smsd.settings.types import KafkaSpoolUrl, KinesisSpoolUrl, MemorySpoolUrl, PostgresSpoolUrl, SqliteSpoolUrl
 from smsd.spool.memory import MemorySpool
 from smsd.spool.sqlite import SqliteSpool
+from smsd.spool.stream.shelf import Timing
 from smsd.wiring.extras import extra
 from smsd.wiring.reactor import IDaemonReactor
 
@@ -16,8 +18,11 @@ from smsd.wiring.reactor import IDaemonReactor
 ON_ITS_WAY_S: Final = 0.5
 
 
-def engine_for(settings: Settings, reactor: IDaemonReactor, measure: Measure) -> IEngine:
-    """The engine that ``settings`` name, not yet opened. Raises SettingsError for what is not installed."""
+def engine_for(settings: Settings, reactor: IDaemonReactor, measure: Measure, now: Callable[[], float]) -> IEngine:
+    """The engine that ``settings`` name, not yet opened. Raises SettingsError for what is not installed.
+
+    ``now`` gives UTC epoch seconds.
+    """
     told: dict[str, Any] = {"reactor": reactor, "ageing_s": settings.ageing, "measure": measure}
     match settings.spool:
         case MemorySpoolUrl():
@@ -31,12 +36,12 @@ def engine_for(settings: Settings, reactor: IDaemonReactor, measure: Measure) ->
         case KafkaSpoolUrl(brokers=brokers, topic=topic):
             module = extra("smsd.spool.kafka.engine", "kafka", "SMSD_SPOOL=kafka://…")
             passed = {name: value.reveal() for name, value in settings.kafka}
-            log: IEngine = module.kafka_spool(brokers, topic, settings=passed, **told, **_stream(settings))
+            log: IEngine = module.kafka_spool(brokers, topic, settings=passed, **told, **_stream(settings, now))
             return log
         case KinesisSpoolUrl(stream=stream):
             module = extra("smsd.spool.kinesis.engine", "kinesis", "SMSD_SPOOL=kinesis://…")
             wanted = {"create": settings.kinesis_create, "trust": settings.kinesis_trust}
-            shard: IEngine = module.kinesis_spool(stream, **wanted, **told, **_stream(settings))
+            shard: IEngine = module.kinesis_spool(stream, **wanted, **told, **_stream(settings, now))
             return shard
 
 
@@ -44,6 +49,7 @@ def _lease(settings: Settings) -> dict[str, float]:
     return {} if settings.lease is None else {"lease_s": settings.lease}
 
 
-def _stream(settings: Settings) -> dict[str, Any]:
+def _stream(settings: Settings, now: Callable[[], float]) -> dict[str, Any]:
     pause_s = Permits.of(settings.rate).span_s + ON_ITS_WAY_S
-    return {"ledger": settings.ledger, "pause_s": pause_s, **_lease(settings)}
+    snapshots = Timing(every_s=settings.snapshot * 3600, now=now)
+    return {"ledger": settings.ledger, "pause_s": pause_s, "snapshots": snapshots, **_lease(settings)}

@@ -1,6 +1,6 @@
 """Measures what each engine takes in, and what one message costs in a stream; starts the servers itself.
 
-PYTHONPATH=. .venv/bin/python -m tests.bench.streams [sqlite] [postgresql] [kafka] [kinesis]
+PYTHONPATH=. .venv/bin/python -m tests.bench.streams [sqlite] [postgresql] [kafka] [kinesis] [start]
 """
 
 import os
@@ -23,10 +23,14 @@ from smsd.core.outcome import Accepted
 from smsd.core.retry import Backoff
 from smsd.core.settle import Policy, begin, settle
 from smsd.spool.kafka.engine import kafka_spool
+from smsd.spool.kafka.shelf import KafkaShelf
 from smsd.spool.kinesis.engine import kinesis_spool
 from smsd.spool.postgresql.engine import PostgresSpool
 from smsd.spool.sqlite import SqliteSpool
+from smsd.spool.stream.engine import PATIENCE_S
+from smsd.spool.stream.shelf import Timing
 from tests import postgresql
+from tests.integration.daemon import until
 from tests.messages import NOW, sms
 from tests.stream import kafka_server, kinesis_server
 
@@ -35,6 +39,8 @@ ROOM = 10**9
 #: Who posts at once, as many clients do.
 CLIENTS = 200
 MEASURED_S = 8.0
+#: Messages that a new node has to learn of, and how many come in a list.
+KEPT, LIST = 200_000, 5_000
 
 
 @attrs.define
@@ -137,16 +143,49 @@ async def weigh(name: str, spool: Any) -> None:
     print(f"{name:11} sent, twenty at once     {counted.octets / 200:6.0f} octets a message", flush=True)
 
 
+async def start() -> None:
+    """Print how long a new node on Kafka takes to be ready: from the first entry on, and from a snapshot."""
+    with tempfile.TemporaryDirectory() as folder, kafka_server.broker() as broker:
+        hours = [0.0]
+        timing = Timing(every_s=1.0, now=lambda: hours[0])
+
+        def ready(what: str, **more: Any) -> Any:
+            began = time.perf_counter()
+            reactor: Any = global_reactor
+            node = kafka_spool(broker.address, "sms", ledger=f"{folder}/{what}.db", reactor=reactor, **more)
+            node.open()
+            print(f"kafka       ready, {what:16} {time.perf_counter() - began:8.2f} s", flush=True)
+            return node
+
+        first = ready("with nothing", snapshots=timing)
+        await first.lease(NOW, 0)
+        shelf = KafkaShelf(broker.address, "sms-snapshots", settings={}, patience_s=PATIENCE_S)
+        await until(lambda: len(shelf.listed()) == 1, "the first snapshot, of nothing")
+        for _ in range(KEPT // LIST):
+            await first.append([unlike() for _ in range(LIST)], ROOM)
+        await ready("from the log").close()
+        hours[0], began = 1.0, time.perf_counter()
+        await until(lambda: len(shelf.listed()) == 2, "the second snapshot")
+        took_s = time.perf_counter() - began
+        octets = shelf.listed()[-1].contents.octets
+        whole = os.stat(f"{folder}/with nothing.db").st_size
+        print(
+            f"kafka       snapshot of {KEPT}  {took_s:8.2f} s, {octets / whole:.2f} of the ledger's octets", flush=True
+        )
+        await ready("from a snapshot", snapshots=timing).close()
+        await first.close()
+
+
 async def main(names: list[str]) -> None:
     """Measure each of ``names``."""
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {Path('/proc/version').read_text().split()[2]}")
     for name in names:
-        await measure(name)
+        await (start() if name == "start" else measure(name))
 
 
 def begin_measuring() -> None:
     """Measure what the command line names, or all."""
-    measuring = Deferred.fromCoroutine(main(sys.argv[1:] or ["sqlite", "postgresql", "kafka", "kinesis"]))
+    measuring = Deferred.fromCoroutine(main(sys.argv[1:] or ["sqlite", "postgresql", "kafka", "kinesis", "start"]))
     measuring.addErrback(lambda failure: failure.printTraceback())
     measuring.addBoth(lambda _: clock.stop())
 

@@ -1,4 +1,4 @@
-"""A look-alike of S3 that has the bucket ``letters``."""
+"""A look-alike of S3 that has the bucket ``letters``, and of DynamoDB."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,11 +24,11 @@ def served() -> Iterator[str]:
     server.stop()
 
 
-def client(url: str) -> Any:
+def client(url: str, service: str = "s3") -> Any:
     session = boto3.session.Session(
         aws_access_key_id="an-id", aws_secret_access_key="a-secret", region_name="us-east-1"
     )
-    return session.client("s3", endpoint_url=url)
+    return session.client(service, endpoint_url=url)
 
 
 def letters(url: str) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from smsd.core.errors import SpoolRefused
 from smsd.spool.stream.log import Logged, LogTrouble
 
 
@@ -12,9 +13,15 @@ class Shard:
     """The entries, and how the way to them is."""
 
     entries: list[bytes] = attrs.field(factory=list)
+    first: int = 0  #: position of the first of them that is kept
     identity: str = "1"
     is_cut: bool = False
     is_twice: bool = False  #: each entry is kept twice, as by a broker that died before it could say so
+
+    @property
+    def kept(self) -> list[bytes]:
+        """The entries that are there still."""
+        return self.entries[self.first :]
 
 
 class MemoryLog:
@@ -31,6 +38,8 @@ class MemoryLog:
 
     def start(self, after: str) -> None:
         self._next = int(after) + 1 if after else 0
+        if self._next < self._shard.first:
+            raise SpoolRefused(reason=f"the log begins at {self._shard.first}")
 
     def publish(self, entries: Sequence[bytes]) -> None:
         if self._shard.is_cut:
@@ -51,6 +60,9 @@ class MemoryLog:
 
     def is_before(self, end: float) -> bool:
         return self._next < end
+
+    def forget(self, positions: Sequence[str]) -> None:
+        self._shard.first = min(int(each) for each in positions) + 1
 
     def close(self) -> None:
         pass

@@ -3,11 +3,13 @@
 import signal
 import time
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import treq
+from confluent_kafka import Consumer, TopicPartition
 from pytest_twisted import ensureDeferred
 from twisted.internet.task import deferLater
 
@@ -231,3 +233,35 @@ async def test_a_daemon_sends_through_tls_and_a_password_and_says_why_it_cannot_
     ids = await accepted([node], RATE)
     await cluster.holds(ids, node)
     assert await node.terminate() == 0
+
+
+@ensureDeferred
+async def test_a_topic_is_cut_back_at_work_and_a_new_node_knows_of_all_that_was_in_it(
+    cluster: Cluster, broker: Broker
+) -> None:
+    cluster.environment = on_kafka(broker, "cut-back") | {"SMSD_SNAPSHOT": "0.0005"}
+    nodes = [await cluster.node(), await cluster.node()]
+    async with cluster.is_posted_to() as ids:
+        await until(lambda: first_of(broker, "cut-back") > 0, "the topic is cut back")
+        sender = await cluster.sender()
+        await sender.kill()
+        killed_at = time.monotonic()
+        cut_at = first_of(broker, "cut-back")
+        await cluster.is_followed(killed_at)
+        await until(lambda: first_of(broker, "cut-back") > cut_at, "the next sender cuts it back as well")
+        new = await cluster.node()
+        await cluster.sends_on()
+        await sender.start()
+    for node in nodes:
+        assert await node.terminate() == 0
+    await cluster.holds(ids, new)
+    assert (await new.shown(ids[0]))["state"] == "sent"
+    assert "begins from the snapshot at" in new.output.read_text()
+
+
+def first_of(broker: Broker, topic: str) -> int:
+    """The offset of the first entry that ``topic`` has still."""
+    reader = Consumer({"bootstrap.servers": broker.address, "group.id": "test"})
+    with closing(reader):
+        first, _ = reader.get_watermark_offsets(TopicPartition(topic, 0), timeout=30)
+    return int(first)

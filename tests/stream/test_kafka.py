@@ -1,5 +1,6 @@
 """What smsd asks of a topic, and says when it is not so."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def guarded(broker: Broker, ledger: Path, reactor: Any, **changed: str) -> Strea
     """A spool behind TLS and a password, set as an operator sets it, but for what is ``changed``."""
     told = broker.keyring() | {f"SMSD_KAFKA_{name.upper()}": value for name, value in changed.items()}
     spool = {"SMSD_SPOOL": f"kafka://{broker.guarded}/guarded", "SMSD_LEDGER": str(ledger)}
-    engine = engine_for(load(told | spool, {}, None), reactor, unmeasured)
+    engine = engine_for(load(told | spool, {}, None), reactor, unmeasured, time.time)
     assert isinstance(engine, StreamSpool)
     return engine
 

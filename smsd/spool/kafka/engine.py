@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from smsd.spool.kafka.log import KafkaLog
+from smsd.spool.kafka.shelf import KafkaShelf
 from smsd.spool.stream.engine import PATIENCE_S, StreamSpool
+from smsd.spool.stream.shelf import Keeping, Timing
 from smsd.spool.writer import IWriterReactor
 
 
@@ -16,11 +18,16 @@ def kafka_spool(
     reactor: IWriterReactor,
     settings: Mapping[str, str] | None = None,
     patience_s: float = PATIENCE_S,
+    snapshots: Timing | None = None,
     **more: Any,
 ) -> StreamSpool:
     """A spool in ``topic`` of ``brokers`` (``HOST:PORT,…``), with this node's ledger in the file ``ledger``.
 
-    ``settings`` are librdkafka's own, such as ``security.protocol``; the rest is StreamSpool's.
+    ``settings`` are librdkafka's own, such as ``security.protocol``. ``snapshots`` go into a topic of their own; with
+    None there are none. The rest is StreamSpool's.
     """
-    log = KafkaLog(brokers, topic, settings=settings or {}, patience_s=patience_s)
+    told: dict[str, Any] = {"settings": settings or {}, "patience_s": patience_s}
+    if snapshots is not None:
+        more["keeping"] = Keeping(KafkaShelf(brokers, f"{topic}-snapshots", **told), snapshots)
+    log = KafkaLog(brokers, topic, **told)
     return StreamSpool(log, name=f"kafka topic {topic}", ledger=ledger, reactor=reactor, patience_s=patience_s, **more)

@@ -14,6 +14,16 @@ from smsd.spool.stream.log import Logged, LogTrouble
 BATCH: Final = 1000
 #: Seconds until a broker is asked again that does not know yet who leads.
 AGAIN_S: Final = 0.2
+#: What a consumer is told.
+READING: Final = {
+    "group.id": "smsd",  # required, though nothing is ever committed to it
+    "enable.auto.commit": False,
+    "enable.partition.eof": True,
+    "auto.offset.reset": "error",  # what is missing must be noticed
+    "isolation.level": "read_committed",
+    "fetch.wait.max.ms": 50,  # whatever is asked of a broker meanwhile waits behind it
+    "fetch.error.backoff.ms": 100,
+}
 _NOT_YET: Final = frozenset(
     {
         KafkaError._UNKNOWN_PARTITION,
@@ -61,18 +71,7 @@ class KafkaLog:
     def open(self) -> str:
         """See Log."""
         identity = self._prepare(self._settings, self._topic, within_s=3 * self._patience_s)
-        self._consumer = Consumer(
-            self._settings
-            | {
-                "group.id": "smsd",  # required, though nothing is ever committed to it
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "error",  # what is missing must be noticed
-                "isolation.level": "read_committed",
-                "fetch.wait.max.ms": 500,
-                "fetch.error.backoff.ms": 100,
-            }
-        )
+        self._consumer = Consumer(self._settings | READING)
         return identity
 
     def start(self, after: str) -> None:
@@ -88,7 +87,7 @@ class KafkaLog:
         try:
             self._reader.assign([TopicPartition(self._topic, 0, self._next)])
         except KafkaException as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
 
     def publish(self, entries: Sequence[bytes]) -> None:
         """See Log."""
@@ -105,7 +104,7 @@ class KafkaLog:
             left = producer.flush(self._patience_s + 1)
         except (KafkaException, BufferError) as error:
             self._drop_producer()
-            raise _trouble(error) from error
+            raise trouble(error) from error
         if left or faults:
             self._drop_producer()
             raise LogTrouble(reason=f"Kafka: {faults[0].str() if faults else 'no broker acknowledges'}")
@@ -116,7 +115,7 @@ class KafkaLog:
             first = self._reader.poll(within_s)
             arrived = [] if first is None else [first, *self._reader.consume(BATCH - 1, 0)]
         except KafkaException as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
         return [logged for message in arrived if (logged := self._logged(message)) is not None]
 
     def end(self) -> float:
@@ -126,6 +125,11 @@ class KafkaLog:
     def is_before(self, end: float) -> bool:
         """See Log."""
         return self._next < end
+
+    def forget(self, positions: Sequence[str]) -> None:
+        """See Log."""
+        first = {self._partition.partition: min(int(each) for each in positions) + 1}
+        topics.forget(self._settings, self._topic, first, within_s=self._patience_s)
 
     def close(self) -> None:
         """See Log."""
@@ -143,6 +147,9 @@ class KafkaLog:
             if fault.code() == KafkaError._PARTITION_EOF:
                 self._next = message.offset() or 0
                 return None
+            if fault.code() == KafkaError._AUTO_OFFSET_RESET:
+                reason = f"the topic {self._topic} has let go of what came next here: restart this node"
+                raise LogTrouble(reason=reason)
             raise LogTrouble(reason=f"Kafka: {fault.str()}")
         offset = message.offset() or 0
         self._next = offset + 1
@@ -154,7 +161,7 @@ class KafkaLog:
                 ends = self._reader.get_watermark_offsets(self._partition, timeout=self._patience_s)
             except KafkaException as error:
                 if error.args[0].code() not in _NOT_YET:
-                    raise _trouble(error) from error
+                    raise trouble(error) from error
                 self._never.wait(AGAIN_S)
             else:
                 if ends is not None:
@@ -163,16 +170,7 @@ class KafkaLog:
         raise LogTrouble(reason="Kafka: no broker answers")
 
     def _make_producer(self) -> Producer:
-        return Producer(
-            self._settings
-            | {
-                "acks": "all",
-                "enable.idempotence": True,
-                "linger.ms": 0,
-                "compression.type": "lz4",
-                "message.timeout.ms": round(self._patience_s * 1000),
-            }
-        )
+        return Producer(self._settings | writing(self._patience_s))
 
     def _drop_producer(self) -> None:
         # The next one has a new session: what this one still holds must not come after what is written next.
@@ -182,6 +180,18 @@ class KafkaLog:
             self._producer = None
 
 
-def _trouble(error: Exception) -> LogTrouble:
+def writing(within_s: float) -> dict[str, Any]:
+    """What a producer is told, whose writes have failed if they are not acknowledged ``within_s`` seconds."""
+    return {
+        "acks": "all",
+        "enable.idempotence": True,
+        "linger.ms": 0,
+        "compression.type": "lz4",
+        "message.timeout.ms": round(within_s * 1000),
+    }
+
+
+def trouble(error: Exception) -> LogTrouble:
+    """``error``, one of librdkafka's, in our words."""
     fault = error.args[0] if error.args else error
     return LogTrouble(reason=f"Kafka: {fault.str() if isinstance(fault, KafkaError) else fault}")

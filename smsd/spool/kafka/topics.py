@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from threading import Event
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     AlterConfigOpType,
@@ -15,6 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from smsd.core.errors import SpoolRefused
+from smsd.spool.stream.log import LogTrouble
 
 #: Copies of each entry, where there are as many brokers.
 REPLICAS: Final = 3
@@ -27,8 +28,8 @@ EARLY: Final = 1 / 6
 _MISFITS: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})
 
 
-def prepare(settings: Mapping[str, Any], topic: str, *, within_s: float) -> str:
-    """Make ``topic`` if it is not there, and have it keep what it has; the answer is its id.
+def prepare(settings: Mapping[str, Any], topic: str, *, within_s: float, partitions: int = 1) -> str:
+    """Make ``topic`` with ``partitions`` if it is not there, and have it keep what it has; the answer is its id.
 
     Raises SpoolRefused, with what is to be made if we may not.
     """
@@ -37,12 +38,29 @@ def prepare(settings: Mapping[str, Any], topic: str, *, within_s: float) -> str:
         if topic not in metadata.topics:
             # Brokers that are down just now count: a topic keeps for ever the number of copies that it began with.
             named = len(set(settings["bootstrap.servers"].split(",")))
-            _make(admin, topic, max(named, len(metadata.brokers)), within_s)
+            _make(admin, topic, partitions, max(named, len(metadata.brokers)), within_s)
             _await(admin, topic, within_s)
         _check(admin, topic, within_s)
         return _identity(admin, topic, within_s)
     except KafkaException as error:
         raise SpoolRefused(reason=f"Kafka: {_words(error)}") from error
+
+
+def is_there(settings: Mapping[str, Any], topic: str, *, within_s: float) -> bool:
+    """Whether there is a ``topic``. Raises SpoolRefused, with why nobody answers."""
+    return topic in _look(settings, within_s)[1].topics
+
+
+def forget(settings: dict[str, Any], topic: str, first: Mapping[int, int], *, within_s: float) -> None:
+    """Let go of what is before the offset ``first[partition]`` of each partition. Raises LogTrouble."""
+    ends = [TopicPartition(topic, partition, offset) for partition, offset in first.items()]
+    admin = AdminClient(settings)  # nothing is answered once it is let go of
+    try:
+        for deleted in admin.delete_records(ends, request_timeout=within_s).values():
+            deleted.result(within_s)
+    except (KafkaException, TimeoutError) as error:
+        reason = f"nothing of the topic {topic} can be let go of, which takes DELETE on it: {_words(error)}"
+        raise LogTrouble(reason=reason) from error
 
 
 def _look(settings: Mapping[str, Any], within_s: float) -> tuple[AdminClient, ClusterMetadata]:
@@ -63,10 +81,10 @@ def _look(settings: Mapping[str, Any], within_s: float) -> tuple[AdminClient, Cl
     raise SpoolRefused(reason=f"Kafka: {heard[-1] if heard else unheard}")
 
 
-def _make(admin: AdminClient, topic: str, brokers: int, within_s: float) -> None:
+def _make(admin: AdminClient, topic: str, partitions: int, brokers: int, within_s: float) -> None:
     replicas = min(REPLICAS, brokers)
     config = {**KEEPING, "min.insync.replicas": str(max(1, replicas - 1))}
-    new = NewTopic(topic, num_partitions=1, replication_factor=replicas, config=config)
+    new = NewTopic(topic, num_partitions=partitions, replication_factor=replicas, config=config)
     try:
         admin.create_topics([new], operation_timeout=within_s, request_timeout=within_s)[topic].result(within_s)
     except (KafkaException, TimeoutError) as error:
@@ -75,7 +93,7 @@ def _make(admin: AdminClient, topic: str, brokers: int, within_s: float) -> None
         words = " ".join(f"--config {name}={value}" for name, value in config.items())
         raise SpoolRefused(
             reason=f"the topic {topic} is missing and cannot be made ({_words(error)}). Make it: kafka-topics.sh"
-            f" --create --topic {topic} --partitions 1 --replication-factor {replicas} {words}"
+            f" --create --topic {topic} --partitions {partitions} --replication-factor {replicas} {words}"
         ) from error
 
 

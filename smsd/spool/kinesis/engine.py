@@ -6,11 +6,15 @@ import boto3
 from botocore.config import Config
 
 from smsd.spool.kinesis.log import KinesisLog
+from smsd.spool.kinesis.shelf import DynamoShelf
 from smsd.spool.stream.engine import PATIENCE_S, StreamSpool
+from smsd.spool.stream.shelf import Keeping, Timing
 from smsd.spool.writer import IWriterReactor
 
 #: Seconds between two looks into the stream: a shard takes five a second, from all nodes together.
 FOLLOW_S: Final = 0.5
+#: How often a part of a snapshot is put in all when a table is slow to take more: nobody waits for it.
+TRIES: Final = 8
 
 
 def kinesis_spool(
@@ -22,12 +26,14 @@ def kinesis_spool(
     trust: bool = False,
     patience_s: float = PATIENCE_S,
     follow_s: float = FOLLOW_S,
+    snapshots: Timing | None = None,
     **more: Any,
 ) -> StreamSpool:
     """A spool in ``stream``, with this node's ledger in the file ``ledger``.
 
     The account, the region and the address are AWS's own settings; with ``create`` a missing stream is made, with
-    ``trust`` the ledger is believed to miss nothing that the stream has dropped. The rest is StreamSpool's.
+    ``trust`` the ledger is believed to miss nothing that the stream has dropped. ``snapshots`` go into a
+    table of DynamoDB; with None there are none. The rest is StreamSpool's.
     """
     config = Config(connect_timeout=patience_s, read_timeout=patience_s, retries={"total_max_attempts": 2})
     log = KinesisLog(
@@ -38,5 +44,10 @@ def kinesis_spool(
         patience_s=patience_s,
         monotonic=reactor.seconds,
     )
+    if snapshots is not None:
+        patient = config.merge(Config(retries={"total_max_attempts": TRIES, "mode": "standard"}))
+        tables = lambda: boto3.client("dynamodb", config=patient)  # noqa: E731
+        shelf = DynamoShelf(f"{stream}-snapshots", client=tables, create=create, now=snapshots.now)
+        more["keeping"] = Keeping(shelf, snapshots)
     more |= {"ledger": ledger, "reactor": reactor, "patience_s": patience_s, "follow_s": follow_s}
     return StreamSpool(log, name=f"kinesis stream {stream}", **more)

@@ -129,6 +129,9 @@ class KinesisLog:
             self._fetch()
         return bool(self._arrived) or self._complete_at < end
 
+    def forget(self, positions: Sequence[str]) -> None:
+        """See Log. A stream lets go of what is old by itself."""
+
     def close(self) -> None:
         """See Log."""
         self._client.close()

@@ -31,8 +31,11 @@ from smsd.spool.stream.command import Command
 from smsd.spool.stream.desk import StreamDesk
 from smsd.spool.stream.jobs import Follow, Propose, TakeCallbacks
 from smsd.spool.stream.journal import Journal
-from smsd.spool.stream.ledger import open_ledger, place_of
+from smsd.spool.stream.keeper import Keeper
+from smsd.spool.stream.ledger import lead_on, open_ledger, place_of
 from smsd.spool.stream.log import Log
+from smsd.spool.stream.shelf import Keeping
+from smsd.spool.stream.snapshots import Snapshots
 from smsd.spool.stream.table import StreamTable
 from smsd.spool.stream.tenure import Tenure
 from smsd.spool.tally import Tally
@@ -70,13 +73,14 @@ class StreamSpool(SqlSpool):
         patience_s: float = PATIENCE_S,
         ageing_s: float = AGEING_S,
         follow_s: float = FOLLOW_S,
+        keeping: Keeping | None = None,
         measure: Measure = unmeasured,
     ) -> None:
         """Keep messages in ``log``, called ``name``, and what came of them in the file ``ledger``, or one beside it.
 
         A sending node that is silent for ``lease_s`` seconds counts as gone; the next one waits ``pause_s`` seconds,
         which must be more than one span of the rate. What the log does not do within ``patience_s`` seconds has
-        failed.
+        failed. With ``keeping`` snapshots are taken, and the log lets go of what is before them.
         """
         super().__init__(reactor=reactor, measure=measure)
         self._log = log
@@ -88,6 +92,8 @@ class StreamSpool(SqlSpool):
         self._patience_s = patience_s
         self._ageing_s = ageing_s
         self._follow_s = follow_s
+        self._keeping = keeping
+        self._keeper: Keeper | None = None
         self._following = LoopingCall(self._follow)
         self._following.clock = reactor
         self._wake: Callable[[], None] = lambda: None
@@ -105,6 +111,8 @@ class StreamSpool(SqlSpool):
                 raise SpoolRefused(reason=f"{self._name}: {error.reason}") from error
             self._held = undo.pop_all()
         _ = self._following.start(self._follow_s, now=False)
+        if self._keeper is not None:
+            self._keeper.start()
 
     def listen(self, wake: Callable[[], None]) -> None:
         """Call ``wake``, on the reactor's thread, when another node may have left something to do."""
@@ -115,6 +123,8 @@ class StreamSpool(SqlSpool):
         if not self._is_open:
             return
         self._following.stop()
+        if self._keeper is not None:
+            await self._keeper.stop()
         leaving = self._submit(Simply(write=self._desk.leave))
         self._is_open = False
         with suppress(SpoolUnavailable):
@@ -124,8 +134,14 @@ class StreamSpool(SqlSpool):
     def _make_ready(self, undo: ExitStack) -> None:
         identity = self._log.open()
         undo.callback(self._log.close)
-        path, writing, journal = open_ledger(undo, self._path, f"{self._name} {identity}", busy_s=BUSY_S)
+        log = f"{self._name} {identity}"
+        path, writing, journal = open_ledger(undo, self._path, log, busy_s=BUSY_S)
         self._logger.info("{name}: ledger {path}", name=self._name, path=path)
+        if self._keeping is not None:
+            snapshots = Snapshots(self._keeping, log)
+            undo.callback(snapshots.close)
+            lead_on(journal, self._log, snapshots, path, writing)
+            self._keeper = self._keeper_of(snapshots, path, self._keeping) if self._keeping.timing.every_s else None
         self._ledger, postbox = StreamTable(writing), Postbox(writing)
         self._desk = self._desk_on(self._ledger, postbox, journal, place_of(path))
         self._desk.catch_up()
@@ -148,6 +164,13 @@ class StreamSpool(SqlSpool):
             patience_s=self._patience_s,
             monotonic=monotonic,
         )
+
+    def _keeper_of(self, snapshots: Snapshots, ledger: Path, keeping: Keeping) -> Keeper:
+        async def forget(positions: Sequence[str]) -> None:
+            await self._submit(Simply(write=lambda: self._log.forget(positions)))
+
+        is_ours = lambda: self._desk.is_sending  # noqa: E731
+        return Keeper(snapshots, ledger, keeping, reactor=self._clock, is_ours=is_ours, forget=forget)
 
     def _follow(self) -> Deferred[None]:
         following = self._submit(Follow())

@@ -2,17 +2,23 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
 
+from twisted.logger import Logger
+
 from smsd.core.errors import SpoolRefused
 from smsd.spool import schema
 from smsd.spool.stream.journal import Journal
+from smsd.spool.stream.log import Log, LogTrouble
+from smsd.spool.stream.shelf import Snapshot
+from smsd.spool.stream.snapshots import Snapshots
 
 #: Names that are tried: as many nodes may share a folder.
 TRIES: Final = 32
+_logger: Final = Logger()
 
 
 def open_ledger(undo: ExitStack, path: Path, log: str, *, busy_s: float) -> tuple[Path, sqlite3.Connection, Journal]:
@@ -36,6 +42,48 @@ def open_ledger(undo: ExitStack, path: Path, log: str, *, busy_s: float) -> tupl
                 return each, writing, journal
             why = SpoolRefused(reason=f"{each} is the ledger of another stream: name another file in SMSD_LEDGER")
     raise why
+
+
+def lead_on(journal: Journal, log: Log, snapshots: Snapshots, ledger: Path, writing: sqlite3.Connection) -> None:
+    """Have ``log`` stand where the file ``ledger`` does, which ``journal`` is of and ``writing`` has open.
+
+    A new one begins from the newest of ``snapshots``, and so does one that misses what the log has let go of. Raises
+    SpoolRefused, LogTrouble, sqlite3.Error and OSError.
+    """
+    why = _missing(log, journal.position)
+    if journal.position and why is None:
+        return
+    for snapshot in reversed(_listed(snapshots)):
+        if _missing(log, snapshot.position) is not None:
+            continue
+        try:
+            snapshots.restore(snapshot, ledger, writing)
+        except LogTrouble as trouble:
+            _logger.warn("snapshot {name}: {reason}", name=snapshot.name, reason=trouble.reason)
+            continue
+        schema.prepare(writing, schema.migrations())
+        _ = journal.prepare()
+        _logger.info("{path} begins from the snapshot at {place}", path=ledger, place=snapshot.position)
+        return
+    if why is not None:
+        raise why
+
+
+def _missing(log: Log, position: str) -> SpoolRefused | None:
+    """What ``log`` does not have any more after ``position``; it stands there if it has all."""
+    try:
+        log.start(position)
+    except SpoolRefused as refused:
+        return refused
+    return None
+
+
+def _listed(snapshots: Snapshots) -> Sequence[Snapshot]:
+    try:
+        return snapshots.listed()
+    except LogTrouble as trouble:
+        _logger.warn("snapshots cannot be looked for: {reason}", reason=trouble.reason)
+        return ()
 
 
 def place_of(path: Path) -> str:

@@ -51,5 +51,8 @@ class Log(Protocol):
     def is_before(self, end: float) -> bool:
         """Whether of what was there at ``end`` something was not read yet. Raises LogTrouble."""
 
+    def forget(self, positions: Sequence[str]) -> None:
+        """Let go of what is before the first of ``positions``, if that is how the log ends. Raises LogTrouble."""
+
     def close(self) -> None:
         """Let go of connections and threads."""

@@ -1,5 +1,6 @@
 """What an operator may write about streams, and what smsd makes of it."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -53,5 +54,5 @@ def test_what_librdkafka_is_told_is_written_in_its_own_words(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("spool", ["kafka://127.0.0.1:1/sms", "kinesis://sms"])
 def test_a_stream_is_opened_as_the_settings_say(spool: str, reactor: object) -> None:
-    engine = engine_for(from_env(spool=spool), reactor, unmeasured)  # type: ignore[arg-type]
+    engine = engine_for(from_env(spool=spool), reactor, unmeasured, time.time)  # type: ignore[arg-type]
     assert isinstance(engine, StreamSpool)

@@ -1,0 +1,221 @@
+"""Nodes on one log that lets go of what is in a snapshot."""
+
+import gzip
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from pytest_twisted import ensureDeferred
+from twisted.internet.defer import Deferred
+
+from smsd.core.errors import SpoolRefused, UnknownMessage
+from smsd.core.lifecycle import State
+from smsd.core.outcome import Accepted
+from smsd.core.settle import begin, cancel, settle
+from smsd.spool import schema
+from smsd.spool.stream.engine import StreamSpool
+from smsd.spool.stream.shelf import Keeping, Snapshot, Timing
+from tests.integration.daemon import until
+from tests.messages import NOW, ROOM, sms
+from tests.stream.memorylog import Shard
+from tests.stream.memoryshelf import MemoryShelf
+from tests.stream.world import POLICY, World
+
+EVERY_S = 0.2
+
+
+@attrs.define
+class Kept:
+    """A world whose nodes put snapshots onto one shelf, each when the test says that it is time."""
+
+    world: World
+    shelf: MemoryShelf = attrs.field(factory=MemoryShelf)
+    now: float = 0.0
+
+    def node(self, ledger: str, **more: Any) -> StreamSpool:
+        keeping = Keeping(self.shelf, Timing(every_s=EVERY_S, now=lambda: self.now))
+        return self.world.node(ledger, keeping=keeping, **more)
+
+    async def taken(self) -> Snapshot:
+        """The next snapshot, and its node has done what follows from it."""
+        before = {each.name for each in self.shelf.all}
+        self.now += EVERY_S
+
+        def found() -> list[Snapshot]:
+            return [each for each in self.shelf.all if each.name not in before]
+
+        [snapshot] = await until(found, "a snapshot is taken")
+        if before:
+            first = min(int(each.position) for each in self.shelf.all)
+            await until(lambda: self.world.shard.first == first + 1, "the log lets go")
+        return snapshot
+
+    async def has_let_go(self, node: StreamSpool) -> None:
+        """Have the log forget its first entries."""
+        for _ in range(2):
+            await self.taken()
+            await node.append([sms()], ROOM)
+        await self.taken()
+
+
+@pytest.fixture
+def kept(world: World) -> Kept:
+    kept = Kept(world)
+    kept.shelf.is_free.set()
+    return kept
+
+
+async def owner_of(kept: Kept, name: str = "owner.db") -> StreamSpool:
+    node = kept.node(name)
+    await node.append([sms()], ROOM)
+    await node.lease(NOW, 0)
+    return node
+
+
+async def queued(node: StreamSpool) -> int:
+    with pytest.raises(UnknownMessage):
+        await node.find("none, but it reads the log for it")
+    return (await node.standing()).states[State.QUEUED]
+
+
+@ensureDeferred
+async def test_a_new_node_begins_from_a_snapshot_and_comes_to_what_the_others_have(kept: Kept) -> None:
+    owner = await owner_of(kept)
+    [lease] = await owner.lease(NOW, 1)
+    sending = await owner.store(lease, begin(lease.message, NOW, "test"))
+    await owner.store(sending, settle(sending.message, Accepted(provider_id="p"), NOW, POLICY, 0.0))
+    await kept.has_let_go(owner)
+    await owner.append([sms(), sms()], ROOM)
+    assert kept.world.shard.first > 2
+    new = kept.node("new.db")
+    assert await new.standing() == await owner.standing()
+    assert await new.find(lease.message.id) == await owner.find(lease.message.id)
+    await new.append([sms()], ROOM)
+    assert await queued(owner) == await queued(new) == 5
+
+
+@ensureDeferred
+async def test_a_node_that_was_off_for_longer_than_the_log_goes_back_begins_from_a_snapshot(kept: Kept) -> None:
+    off = kept.node("off.db")
+    await off.append([sms()], ROOM)
+    await off.close()
+    owner = await owner_of(kept)
+    await kept.has_let_go(owner)
+    assert await queued(kept.node("off.db")) == 4
+
+
+@ensureDeferred
+async def test_a_node_that_was_off_for_a_short_time_goes_on_where_it_was(kept: Kept) -> None:
+    off = kept.node("off.db")
+    await off.append([sms()], ROOM)
+    await off.close()
+    owner = await owner_of(kept)
+    await kept.taken()
+    kept.shelf.kept.clear()
+    assert await queued(kept.node("off.db")) == 2
+    await owner.append([sms()], ROOM)
+
+
+@ensureDeferred
+async def test_of_a_snapshot_that_is_spoilt_the_one_before_is_taken(kept: Kept) -> None:
+    owner = await owner_of(kept)
+    await kept.has_let_go(owner)
+    newest = kept.shelf.all[-1]
+    for spoilt in (kept.shelf.kept[newest.where][:-1], [b"", *kept.shelf.kept[newest.where]], [b"rubbish"]):
+        kept.shelf.kept[newest.where] = spoilt
+        assert await queued(kept.node(f"{len(spoilt)}.db")) == 3
+
+
+@ensureDeferred
+async def test_without_a_snapshot_that_leads_on_a_node_does_not_start(kept: Kept) -> None:
+    owner = await owner_of(kept)
+    await kept.has_let_go(owner)
+    for each in kept.shelf.all:
+        kept.shelf.kept[each.where].append(b"more")
+    with pytest.raises(SpoolRefused, match="the log begins at 3"):
+        kept.node("new.db")
+    kept.shelf.is_cut = True
+    with pytest.raises(SpoolRefused, match="the log begins at 3"):
+        kept.node("new.db")
+
+
+@ensureDeferred
+async def test_what_was_put_there_of_another_log_is_left_alone(kept: Kept) -> None:
+    await owner_of(kept)
+    await kept.taken()
+    made_anew = kept.node("new.db", shard=Shard(identity="2"))
+    assert await queued(made_anew) == 0
+
+
+@ensureDeferred
+async def test_a_snapshot_of_a_newer_smsd_is_refused_and_the_ledger_left_as_it_was(kept: Kept, tmp_path: Path) -> None:
+    newer = tmp_path / "owner.db"
+    await owner_of(kept)
+    with closing(sqlite3.connect(newer)) as ledger:
+        ledger.execute(f"PRAGMA user_version = {len(schema.migrations()) + 1}")
+    await kept.taken()
+    with pytest.raises(SpoolRefused, match="made by a newer smsd"):
+        kept.node("new.db")
+    kept.shelf.all.clear()
+    assert await queued(kept.node("new.db")) == 1
+
+
+@ensureDeferred
+async def test_only_the_node_that_sends_takes_them(kept: Kept) -> None:
+    standby = kept.node("standby.db")
+    await standby.append([sms()], ROOM)
+    kept.now += 10 * EVERY_S
+    owner = await owner_of(kept)
+    await until(lambda: kept.shelf.all, "a snapshot is taken")
+    await owner.close()
+    assert len(kept.shelf.all) == 1
+
+
+@ensureDeferred
+async def test_while_the_shelf_is_away_messages_are_taken_and_the_log_is_kept(kept: Kept) -> None:
+    owner = await owner_of(kept)
+    await kept.taken()
+    kept.shelf.is_cut = True
+    kept.now += 10 * EVERY_S
+    await until(lambda: kept.shelf.refused, "one was tried to be taken")
+    await owner.append([sms()], ROOM)
+    assert kept.world.shard.first == 0
+    kept.shelf.is_cut = False
+    assert len(kept.shelf.all) == 1
+    await kept.taken()
+    assert await queued(kept.node("new.db")) == 2
+
+
+@ensureDeferred
+async def test_a_node_that_ends_does_not_finish_its_snapshot(kept: Kept, tmp_path: Path) -> None:
+    kept.shelf.is_free.clear()
+    owner = await owner_of(kept)
+    kept.now += EVERY_S
+    await until(kept.shelf.is_begun.is_set, "a snapshot is begun")
+    closing = Deferred.fromCoroutine(owner.close())
+    kept.shelf.is_free.set()
+    await closing
+    assert not kept.shelf.all
+    assert [each.name for each in tmp_path.glob("*.snapshot")] == []
+
+
+@ensureDeferred
+async def test_what_was_forgotten_is_in_the_log_and_its_snapshots_no_more(kept: Kept) -> None:
+    owner = await owner_of(kept)
+    message = sms(body="a secret")
+    await owner.append([message], ROOM)
+    await owner.amend(message.id, lambda stored: cancel(stored, NOW))
+    assert b"a secret" in b"".join(kept.world.shard.kept)
+    await owner.forget(NOW + 1, 100)
+    await kept.has_let_go(owner)
+    assert b"a secret" not in b"".join(kept.world.shard.kept)
+    for snapshot in map(unzipped, kept.shelf.kept.values()):
+        assert message.id.encode() in snapshot
+        assert b"a secret" not in snapshot
+
+
+def unzipped(parts: list[bytes]) -> bytes:
+    return gzip.decompress(b"".join(parts))
