@@ -1,6 +1,6 @@
 """Every engine, opened, for one suite."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from tests.messages import NOW
 from tests.stream import kinesis_server
 from tests.stream.kafka_server import Broker
 from tests.stream.memorylog import MemoryLog, Shard
+from tests.stream.mock_cluster import mock_cluster, mock_log
 
 
 @pytest.fixture
@@ -36,6 +37,7 @@ def now() -> float:
         "sqlite",
         "postgresql",
         "stream",
+        "mock cluster",
         pytest.param("kafka", marks=pytest.mark.engines),
         pytest.param("kinesis", marks=pytest.mark.engines),
     ]
@@ -49,6 +51,7 @@ async def spool(request: Any, reactor: Any, tmp_path: Path) -> AsyncIterator[Any
         "stream": lambda: StreamSpool(
             MemoryLog(Shard()), name="log", ledger=str(tmp_path / "ledger.db"), reactor=reactor
         ),
+        "mock cluster": lambda: _on_mock_cluster(request.getfixturevalue("mock_brokers"), tmp_path, reactor),
         "kinesis": lambda: _on_kinesis(request, tmp_path, reactor),
         "kafka": lambda: _on_kafka(request.getfixturevalue("broker"), tmp_path, reactor),
     }[request.param]()
@@ -62,6 +65,17 @@ _TOPICS = count(1)
 
 def _on_kafka(broker: Broker, folder: Path, reactor: Any) -> StreamSpool:
     return kafka_spool(broker.address, f"smsd{next(_TOPICS)}", ledger=str(folder / "ledger.db"), reactor=reactor)
+
+
+@pytest.fixture(scope="session")
+def mock_brokers() -> Iterator[str]:
+    with mock_cluster() as brokers:
+        yield brokers
+
+
+def _on_mock_cluster(brokers: str, folder: Path, reactor: Any) -> StreamSpool:
+    log = mock_log(brokers, f"smsd{next(_TOPICS)}")
+    return StreamSpool(log, name="mock", ledger=str(folder / "ledger.db"), reactor=reactor)
 
 
 def _on_kinesis(request: Any, folder: Path, reactor: Any) -> StreamSpool:
