@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -18,6 +18,11 @@ from tests.stream import authority
 VERSION: Final = "4.4.0"
 USER: Final = "smsd"
 PASSWORD: Final = "hush"
+#: Who comes without a name may do all, and grant the rest.
+_STRICT: Final = """
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+"""
 _POM: Final = f"""
 <project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
   <groupId>smsd</groupId><artifactId>kafka</artifactId><version>1</version>
@@ -50,6 +55,8 @@ class Broker:
     process: "subprocess.Popen[bytes] | None" = None
     #: Further doors, each for who comes through a pipe: the port that it listens on, and the one that it tells clients.
     pipes: Sequence[tuple[int, int]] = ()
+    #: Whether USER may do only what it was granted.
+    is_strict: bool = False
 
     @property
     def address(self) -> str:
@@ -131,6 +138,7 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 auto.create.topics.enable=false
+{_STRICT if self.is_strict else ""}
 """,
             encoding="utf-8",
         )
@@ -152,13 +160,13 @@ def _free_ports() -> tuple[int, int, int]:
 
 
 @contextmanager
-def brokers(count: int, heap_mb: int, pipes: Sequence[tuple[int, int]] = ()) -> Iterator[list[Broker]]:
-    """A cluster of ``count``, removed at the end; ``pipes`` as of Broker."""
+def brokers(count: int, heap_mb: int, **more: Any) -> Iterator[list[Broker]]:
+    """A cluster of ``count``, removed at the end; the rest as of Broker."""
     with ExitStack() as undo:
         made: list[Broker] = []
         for number in range(1, count + 1):
             folder = Path(undo.enter_context(TemporaryDirectory(prefix="smsd-kafka-")))
-            made.append(Broker(folder, _free_ports(), number, heap_mb, pipes=pipes))
+            made.append(Broker(folder, _free_ports(), number, heap_mb, **more))
             undo.callback(made[-1].kill)
         for each in made:
             each.format(made)
@@ -169,7 +177,7 @@ def brokers(count: int, heap_mb: int, pipes: Sequence[tuple[int, int]] = ()) -> 
 
 
 @contextmanager
-def broker(pipes: Sequence[tuple[int, int]] = ()) -> Iterator[Broker]:
-    """A broker of its own, removed at the end; ``pipes`` as of Broker."""
-    with brokers(1, heap_mb=512, pipes=pipes) as [alone]:
+def broker(**more: Any) -> Iterator[Broker]:
+    """A broker of its own, removed at the end; what is given is as of Broker."""
+    with brokers(1, heap_mb=512, **more) as [alone]:
         yield alone

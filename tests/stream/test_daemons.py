@@ -151,7 +151,7 @@ async def test_when_the_broker_dies_nothing_is_accepted_and_when_it_is_back_all_
 async def test_a_node_that_is_cut_from_the_broker_stops_and_says_so_and_the_other_goes_on(cluster: Cluster) -> None:
     doors = [free_port(), free_port()]
     pipes = [Pipe(door) for door in doors]
-    with kafka_server.broker([(door, pipe.number) for door, pipe in zip(doors, pipes, strict=True)]):
+    with kafka_server.broker(pipes=[(door, pipe.number) for door, pipe in zip(doors, pipes, strict=True)]):
         for pipe in pipes:
             await cluster.node(spool=f"kafka://{pipe.address}/cut")
         ids = await accepted(cluster.nodes, COUNT)

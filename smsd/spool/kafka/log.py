@@ -24,6 +24,8 @@ READING: Final = {
     "fetch.wait.max.ms": 50,  # whatever is asked of a broker meanwhile waits behind it
     "fetch.error.backoff.ms": 100,
 }
+#: What a broker says of the group, to a role that may not have one.
+_OF_THE_GROUP: Final = frozenset({KafkaError.GROUP_AUTHORIZATION_FAILED})
 _NOT_YET: Final = frozenset(
     {
         KafkaError._UNKNOWN_PARTITION,
@@ -143,17 +145,12 @@ class KafkaLog:
         return self._consumer
 
     def _logged(self, message: Message) -> Logged | None:
-        if (fault := message.error()) is not None:
-            if fault.code() == KafkaError._PARTITION_EOF:
-                self._next = message.offset() or 0
-                return None
-            if fault.code() == KafkaError._AUTO_OFFSET_RESET:
-                reason = f"the topic {self._topic} has let go of what came next here: restart this node"
-                raise LogTrouble(reason=reason)
-            raise LogTrouble(reason=f"Kafka: {fault.str()}")
-        offset = message.offset() or 0
-        self._next = offset + 1
-        return Logged(position=str(offset), data=message.value() or b"")
+        if (then := following(message)) is None:
+            return None
+        self._next = then
+        if message.error() is not None:
+            return None
+        return Logged(position=str(message.offset()), data=message.value() or b"")
 
     def _ends(self) -> tuple[int, int]:
         for _ in range(round(self._patience_s / AGAIN_S)):
@@ -189,6 +186,26 @@ def writing(within_s: float) -> dict[str, Any]:
         "compression.type": "lz4",
         "message.timeout.ms": round(within_s * 1000),
     }
+
+
+def following(message: Message) -> int | None:
+    """The offset that comes after ``message``, which may say that there is no more; None: it is not of the topic.
+
+    Raises LogTrouble.
+    """
+    fault, offset = message.error(), message.offset() or 0
+    if fault is None:
+        return offset + 1
+    match fault.code():
+        case KafkaError._PARTITION_EOF:
+            return offset
+        case code if code in _OF_THE_GROUP:
+            return None
+        case KafkaError._AUTO_OFFSET_RESET:
+            reason = f"the topic {message.topic()} has let go of what came next here: restart this node"
+            raise LogTrouble(reason=reason)
+        case _:
+            raise LogTrouble(reason=f"Kafka: {fault.str()}")
 
 
 def trouble(error: Exception) -> LogTrouble:

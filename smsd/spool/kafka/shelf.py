@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from smsd.core.errors import SpoolRefused
 from smsd.spool.kafka import topics
-from smsd.spool.kafka.log import READING, trouble, writing
+from smsd.spool.kafka.log import READING, following, trouble, writing
 from smsd.spool.stream import shelf
 from smsd.spool.stream.log import LogTrouble
 from smsd.spool.stream.shelf import Snapshot
@@ -106,12 +106,12 @@ class KafkaShelf:
             after = max(low, start)
             consumer.assign([TopicPartition(self._topic, partition, after)])
             while after < high:
-                message = consumer.poll(self._patience_s)
-                fault = None if message is None else message.error()
-                if message is None or (fault is not None and fault.code() != KafkaError._PARTITION_EOF):
-                    raise LogTrouble(reason=f"Kafka: {fault.str() if fault else 'no broker answers'}")
-                after = (message.offset() or 0) + (fault is None)
-                if fault is None:
+                if (message := consumer.poll(self._patience_s)) is None:
+                    raise LogTrouble(reason="Kafka: no broker answers")
+                if (then := following(message)) is None:
+                    continue
+                after = then
+                if message.error() is None:
                     yield message
 
     def _ends(self, consumer: Consumer, partition: int) -> tuple[int, int]:
