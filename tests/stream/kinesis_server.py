@@ -1,19 +1,31 @@
 """A look-alike of Kinesis for tests: kinesalite, from npm."""
 
 import os
+import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Final
 
 VERSION: Final = "3.3.3"
-#: Binds to the loopback address only, which its own command line cannot be told; and lives on when a client dies.
-_SERVE: Final = """
-process.on('uncaughtException', error => { if (error.code != 'ECONNRESET') throw error })
-require('kinesalite')({createStreamMs: 0, shardLimit: 1000}).listen(+process.argv[1], '127.0.0.1')"""
+#: Binds to the loopback address only, which its own command line cannot be told; lives on when a client dies; and
+#: believes that LEAP_H hours have passed when it gets a signal.
+LEAP_H: Final = 170
+_SERVE: Final = f"""
+process.on('uncaughtException', error => {{ if (error.code != 'ECONNRESET') throw error }})
+const right = Date.now
+let ahead = 0
+Date.now = () => right() + ahead
+process.on('SIGUSR2', () => {{ ahead += {LEAP_H} * 3600e3 }})
+const server = require('kinesalite')({{createStreamMs: 0, shardLimit: 1000}})
+server.prependListener('request', (_, answer) => answer.setHeader('Date', new Date(Date.now()).toUTCString()))
+server.listen(+process.argv[1], '127.0.0.1')"""
 
 
 def package() -> Path:
@@ -30,6 +42,13 @@ def package() -> Path:
 @contextmanager
 def server() -> Iterator[str]:
     """The URL of one of its own, which forgets all at the end."""
+    with leaping() as (url, _):
+        yield url
+
+
+@contextmanager
+def leaping() -> Iterator[tuple[str, Callable[[], None]]]:
+    """As ``server``, and what makes it LEAP_H hours older: a stream that smsd has made keeps less."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -41,10 +60,23 @@ def server() -> Iterator[str]:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", lambda: _leap(process, port)
     finally:
         process.kill()
         process.wait()
+
+
+def _leap(process: "subprocess.Popen[bytes]", port: int) -> None:
+    before = _date(port)
+    process.send_signal(signal.SIGUSR2)
+    while _date(port) < before + timedelta(hours=LEAP_H):
+        time.sleep(0.02)
+
+
+def _date(port: int) -> datetime:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request("GET", "/")
+        return parsedate_to_datetime(connection.getresponse().headers["Date"])
 
 
 def settings(url: str) -> dict[str, str]:
