@@ -14,7 +14,7 @@ _HEADINGS: Final = ("KEY", "TO", "FROM", "DIED", "WHY")
 
 
 @click.group()
-@click.option("--archive", "url", help="s3://BUCKET/PREFIX or file:///DIR, in place of SMSD_ARCHIVE.")
+@click.option("--archive", "url", help="s3://BUCKET/PREFIX, file:///DIR or kafka://…/TOPIC, in place of SMSD_ARCHIVE.")
 @click.option("-c", "--config", help="A settings file. [default: smsd.toml in this folder, if it exists]")
 @json_option
 @click.pass_context

@@ -11,7 +11,7 @@ from smsd.cli.commands import smsctl
 _ENVIRONMENT: Final = (
     ("SMSD_URL", "Where smsd is."),
     ("SMSD_API_KEY", "The API key."),
-    ("SMSD_ARCHIVE", "The archive of dead letters: s3://BUCKET/PREFIX or file:///DIR."),
+    ("SMSD_ARCHIVE", "The archive of dead letters: s3://BUCKET/PREFIX, file:///DIR or kafka://HOST:PORT,…/TOPIC."),
 )
 _CODES: Final = (
     ("0", "Done."),

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from enum import Enum
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Final, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,9 +14,6 @@ import attrs
 
 from smsd.core.receiver import check_url
 from smsd.settings.types import (
-    ArchiveUrl,
-    DirectoryArchiveUrl,
-    S3ArchiveUrl,
     Secret,
     TrustedProxies,
 )
@@ -160,20 +156,6 @@ def clause(error: ValueError) -> str:
     return sentence[:1].lower() + sentence[1:]
 
 
-def _archive_url(given: object) -> ArchiveUrl:
-    text = written(given)
-    directory = text.removeprefix("file://")
-    if directory != text:
-        if not directory.startswith("/") or directory == "/":
-            raise Wrong("a folder's path is absolute: file:///var/lib/smsd/dead")
-        return DirectoryArchiveUrl(path=Path(directory))
-    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-    bucket = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([A-Za-z0-9!_.*'()/-]*))?", text)
-    if bucket is None:
-        raise Wrong
-    return S3ArchiveUrl(bucket=bucket[1], prefix=(bucket[2] or "").strip("/"))
-
-
 def _proxies(given: object) -> TrustedProxies:
     names = [each.strip() for each in written(given).split(",")]
     try:
@@ -195,6 +177,5 @@ ENDPOINT: Final = Kind(allowed="a Twisted endpoint such as tcp:5000:interface=12
 PROXIES: Final = Kind(allowed="addresses and networks, such as 10.0.0.0/8, with commas; or unix", parse=_proxies)
 HTTP_URL: Final = Kind(allowed="an http:// or https:// address without user, query or fragment", parse=_http_url)
 CALLBACK_URL: Final = Kind(allowed="an http:// or https:// address without user", parse=_callback_url)
-ARCHIVE_URL: Final = Kind[ArchiveUrl](allowed="s3://BUCKET/PREFIX or file:///DIR", parse=_archive_url)
 TEXT: Final = Kind(allowed="a text", parse=written)
 SECRET: Final = Kind(allowed="a key of visible ASCII characters", parse=_secret)

@@ -1,4 +1,4 @@
-"""Turns what a person wrote about where messages are kept into a typed value."""
+"""Turns what a person wrote about where messages and dead letters are kept into a typed value."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import Final
 
 from smsd.settings.kinds import Kind, Wrong, written
 from smsd.settings.types import (
-    KafkaSpoolUrl,
+    ArchiveUrl,
+    DirectoryArchiveUrl,
+    KafkaUrl,
     KinesisSpoolUrl,
     MemorySpoolUrl,
     PostgresSpoolUrl,
+    S3ArchiveUrl,
     Secret,
     SpoolUrl,
     SqliteSpoolUrl,
@@ -53,13 +56,29 @@ def _sqlite(rest: str) -> SqliteSpoolUrl:
     return SqliteSpoolUrl(path=Path(path))
 
 
-def _kafka(rest: str) -> KafkaSpoolUrl:
+def _kafka(rest: str) -> KafkaUrl:
     brokers, _, topic = rest.partition("/")
     if not all(_BROKER.fullmatch(broker) for broker in brokers.split(",")):
         raise Wrong("each broker is HOST:PORT, with a comma between two")
     if not _TOPIC.fullmatch(topic):
         raise Wrong("a topic's name has up to 249 of A-Z, a-z, 0-9, dot, underscore and hyphen")
-    return KafkaSpoolUrl(brokers=brokers, topic=topic)
+    return KafkaUrl(brokers=brokers, topic=topic)
+
+
+def _archive_url(given: object) -> ArchiveUrl:
+    text = written(given)
+    directory = text.removeprefix("file://")
+    if directory != text:
+        if not directory.startswith("/") or directory == "/":
+            raise Wrong("a folder's path is absolute: file:///var/lib/smsd/dead")
+        return DirectoryArchiveUrl(path=Path(directory))
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+    if (rest := text.removeprefix("kafka://")) != text:
+        return _kafka(rest)
+    bucket = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([A-Za-z0-9!_.*'()/-]*))?", text)
+    if bucket is None:
+        raise Wrong
+    return S3ArchiveUrl(bucket=bucket[1], prefix=(bucket[2] or "").strip("/"))
 
 
 def _passed_on(given: object) -> tuple[tuple[str, Secret], ...]:
@@ -75,6 +94,9 @@ def _passed_on(given: object) -> tuple[tuple[str, Secret], ...]:
 
 SPOOL_URL: Final = Kind[SpoolUrl](
     allowed="memory:, sqlite:///PATH, postgresql://…, kafka://HOST:PORT,…/TOPIC or kinesis://STREAM", parse=_spool_url
+)
+ARCHIVE_URL: Final = Kind[ArchiveUrl](
+    allowed="s3://BUCKET/PREFIX, file:///DIR or kafka://HOST:PORT,…/TOPIC", parse=_archive_url
 )
 LIBRDKAFKA: Final = Kind[tuple[tuple[str, Secret], ...]](
     allowed="set one by one, such as SMSD_KAFKA_SECURITY_PROTOCOL for security.protocol; in toml, a table",

@@ -13,7 +13,6 @@ from smsd.core.message import Category
 from smsd.core.policy import Doubt
 from smsd.settings.entries import API_KEYS, CALLBACK_SECRETS, per_key
 from smsd.settings.kinds import (
-    ARCHIVE_URL,
     CALLBACK_URL,
     ENDPOINT,
     HTTP_URL,
@@ -27,7 +26,7 @@ from smsd.settings.kinds import (
 )
 from smsd.settings.schema import setting, settings_of
 from smsd.settings.signing import signing_secrets
-from smsd.settings.spools import LIBRDKAFKA, SPOOL_URL
+from smsd.settings.spools import ARCHIVE_URL, LIBRDKAFKA, SPOOL_URL
 from smsd.settings.types import (
     ApiKey,
     ArchiveUrl,
@@ -281,7 +280,11 @@ class Settings:
         "Where the built-in sandbox listens when neither key nor address of MessageBird is set.",
     )
     archive: ArchiveUrl | None = setting(
-        ARCHIVE_URL, None, "Where each dead letter is put as a JSON file.", example="s3://company-sms/production"
+        ARCHIVE_URL,
+        None,
+        "Where each dead letter is put as JSON: s3://BUCKET/PREFIX, file:///DIR, or a topic of Kafka, "
+        "kafka://HOST:PORT,…/TOPIC.",
+        example="s3://company-sms/production",
     )
     archive_encryption: str = setting(
         TEXT, None, "How S3 encrypts letters; left out, as the bucket says.", example="aws:kms", unset=""

@@ -146,8 +146,8 @@ class PostgresSpoolUrl:
 
 
 @attrs.frozen(kw_only=True)
-class KafkaSpoolUrl:
-    """``kafka://HOST:PORT,…/TOPIC``: messages are kept in a topic that several nodes share."""
+class KafkaUrl:
+    """``kafka://HOST:PORT,…/TOPIC``: messages, or dead letters, are kept in a topic."""
 
     #: ``HOST:PORT,…``.
     brokers: str
@@ -167,7 +167,7 @@ class KinesisSpoolUrl:
         return f"kinesis://{self.stream}"
 
 
-SpoolUrl: TypeAlias = MemorySpoolUrl | SqliteSpoolUrl | PostgresSpoolUrl | KafkaSpoolUrl | KinesisSpoolUrl
+SpoolUrl: TypeAlias = MemorySpoolUrl | SqliteSpoolUrl | PostgresSpoolUrl | KafkaUrl | KinesisSpoolUrl
 
 
 @attrs.frozen(kw_only=True)
@@ -193,7 +193,7 @@ class S3ArchiveUrl:
         return f"s3://{self.bucket}/{self.prefix}"
 
 
-ArchiveUrl: TypeAlias = DirectoryArchiveUrl | S3ArchiveUrl
+ArchiveUrl: TypeAlias = DirectoryArchiveUrl | S3ArchiveUrl | KafkaUrl
 
 
 class Gateways(Enum):

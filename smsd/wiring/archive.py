@@ -2,16 +2,20 @@
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
+from smsd.archive.kafka import KafkaArchive
 from smsd.ports import IArchive
 from smsd.settings import Settings
-from smsd.settings.types import DirectoryArchiveUrl, S3ArchiveUrl
-from smsd.wiring.extras import extra
+from smsd.settings.types import DirectoryArchiveUrl, KafkaUrl, S3ArchiveUrl
+from smsd.wiring.extras import extra, librdkafka
+
+#: Seconds that a broker is waited for.
+PATIENCE_S: Final = 10.0
 
 
 class Archive:
@@ -40,5 +44,10 @@ def archive_for(settings: Settings, defer: Callable[..., Deferred[Any]]) -> IArc
             module = extra("smsd.archive.s3", "s3", "SMSD_ARCHIVE=s3://…")
             s3: IArchive = module.S3Archive(bucket, prefix, defer=defer, encryption=settings.archive_encryption)
             return s3
+        case KafkaUrl(brokers=brokers, topic=topic):
+            keyed = extra("smsd.spool.kafka.keyed", "kafka", "SMSD_ARCHIVE=kafka://…").KeyedTopic
+            told = {"settings": librdkafka(settings), "patience_s": PATIENCE_S}
+            records: IArchive = KafkaArchive(keyed(brokers, topic, **told), defer=defer)
+            return records
         case None:
             return None

@@ -7,11 +7,11 @@ from smsd.core.easing import Permits
 from smsd.core.notice import Measure
 from smsd.ports import IEngine
 from smsd.settings import Settings
-from smsd.settings.types import KafkaSpoolUrl, KinesisSpoolUrl, MemorySpoolUrl, PostgresSpoolUrl, SqliteSpoolUrl
+from smsd.settings.types import KafkaUrl, KinesisSpoolUrl, MemorySpoolUrl, PostgresSpoolUrl, SqliteSpoolUrl
 from smsd.spool.memory import MemorySpool
 from smsd.spool.sqlite import SqliteSpool
 from smsd.spool.stream.shelf import Timing
-from smsd.wiring.extras import extra
+from smsd.wiring.extras import extra, librdkafka
 from smsd.wiring.reactor import IDaemonReactor
 
 #: Seconds that what the last owner of a lane sent may be on its way, beyond one span of the rate.
@@ -33,10 +33,10 @@ def engine_for(settings: Settings, reactor: IDaemonReactor, measure: Measure, no
             module = extra("smsd.spool.postgresql.engine", "postgresql", "SMSD_SPOOL=postgresql://…")
             shared: IEngine = module.PostgresSpool(url.reveal(), **told, **_lease(settings))
             return shared
-        case KafkaSpoolUrl(brokers=brokers, topic=topic):
+        case KafkaUrl(brokers=brokers, topic=topic):
             module = extra("smsd.spool.kafka.engine", "kafka", "SMSD_SPOOL=kafka://…")
-            passed = {name: value.reveal() for name, value in settings.kafka}
-            log: IEngine = module.kafka_spool(brokers, topic, settings=passed, **told, **_stream(settings, now))
+            told |= {"settings": librdkafka(settings), **_stream(settings, now)}
+            log: IEngine = module.kafka_spool(brokers, topic, **told)
             return log
         case KinesisSpoolUrl(stream=stream):
             module = extra("smsd.spool.kinesis.engine", "kinesis", "SMSD_SPOOL=kinesis://…")

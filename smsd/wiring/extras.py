@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-from smsd.settings import SettingsError
+from smsd.settings import Settings, SettingsError
 
 
 def extra(module: str, name: str, setting: str) -> Any:
@@ -13,3 +13,8 @@ def extra(module: str, name: str, setting: str) -> Any:
     except ImportError as error:
         problem = f"{setting} needs more than is installed: pip install 'smsd[{name}]'."
         raise SettingsError(problems=(problem,)) from error
+
+
+def librdkafka(settings: Settings) -> dict[str, str]:
+    """What the client for Kafka is told by its own names."""
+    return {name: value.reveal() for name, value in settings.kafka}

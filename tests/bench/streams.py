@@ -23,6 +23,7 @@ from smsd.core.outcome import Accepted
 from smsd.core.retry import Backoff
 from smsd.core.settle import Policy, begin, settle
 from smsd.spool.kafka.engine import kafka_spool
+from smsd.spool.kafka.keyed import KeyedTopic
 from smsd.spool.kafka.shelf import KafkaShelf
 from smsd.spool.kinesis.engine import kinesis_spool
 from smsd.spool.postgresql.engine import PostgresSpool
@@ -159,7 +160,7 @@ async def start() -> None:
 
         first = ready("with nothing", snapshots=timing)
         await first.lease(NOW, 0)
-        shelf = KafkaShelf(broker.address, "sms-snapshots", settings={}, patience_s=PATIENCE_S)
+        shelf = KafkaShelf(KeyedTopic(broker.address, "sms-snapshots", settings={}, patience_s=PATIENCE_S))
         await until(lambda: len(shelf.listed()) == 1, "the first snapshot, of nothing")
         for _ in range(KEPT // LIST):
             await first.append([unlike() for _ in range(LIST)], ROOM)

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,17 @@ from moto.server import ThreadedMotoServer
 from twisted.internet.defer import maybeDeferred
 
 from smsd.archive.directory import DirectoryArchive
+from smsd.archive.kafka import KafkaArchive
 from smsd.archive.s3 import S3Archive
 from smsd.core.letter import ArchiveFailed, NoSuchLetter
+from smsd.spool.kafka.keyed import KeyedTopic
 from tests.archives import Waiting
 from tests.integration.daemon import free_port
+from tests.stream.kafka_server import Broker
 
 BUCKET = "letters"
 KEY = "dead/2026/11/24/01ABC.json"
+_TOPICS = count(1)
 
 
 @pytest.fixture
@@ -54,10 +59,17 @@ def archive_in_s3(**changed: Any) -> Waiting:
     return Waiting(S3Archive(BUCKET, "/smsd/", defer=maybeDeferred, connect_s=1.0, **({"read_s": 30.0} | changed)))
 
 
-@pytest.fixture(params=["directory", "s3"])
+def archive_on_kafka(broker: Broker, topic: str) -> Waiting:
+    records = KeyedTopic(broker.address, topic, settings={}, patience_s=10.0)
+    return Waiting(KafkaArchive(records, defer=maybeDeferred, page=3))
+
+
+@pytest.fixture(params=["directory", "s3", pytest.param("kafka", marks=pytest.mark.engines)])
 def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Waiting:
     if request.param == "directory":
         return Waiting(DirectoryArchive(tmp_path / "archive", defer=maybeDeferred, page=3))
+    if request.param == "kafka":
+        return archive_on_kafka(request.getfixturevalue("broker"), f"dead{next(_TOPICS)}")
     request.getfixturevalue("s3")
     return archive_in_s3(page=3)
 
@@ -83,6 +95,24 @@ def test_a_long_list_comes_in_pages_and_in_order(archive: Waiting) -> None:
     assert first == keys[:3]
     assert archive.list("dead/", after=first[-1]) == keys[3:]
     assert archive.list("dead/2026/11/24/") == keys[2:]
+
+
+@pytest.mark.engines
+def test_letters_on_kafka_are_found_by_another_who_looks_again_for_what_came(broker: Broker) -> None:
+    one, other = archive_on_kafka(broker, "both"), archive_on_kafka(broker, "both")
+    one.put(KEY, b"a letter")
+    assert other.list("") == [KEY]
+    one.put("dead/2", b"later")
+    assert other.get("dead/2") == b"later"
+    assert other.list("") == ["dead/2", KEY]
+
+
+@pytest.mark.engines
+def test_a_kafka_that_is_down_is_said_to_be() -> None:
+    down = KafkaArchive(KeyedTopic("127.0.0.1:1", "dead", settings={}, patience_s=0.5), defer=maybeDeferred)
+    for ask in (lambda: Waiting(down).put(KEY, b"x"), lambda: Waiting(down).get(KEY), lambda: Waiting(down).list("")):
+        with pytest.raises(ArchiveFailed, match=r"The archive cannot be used: Kafka: .*Connection refused"):
+            ask()
 
 
 def test_an_object_in_s3_is_below_the_prefix_encrypted_and_with_its_checksum(s3: Any) -> None:

@@ -13,6 +13,8 @@ from confluent_kafka import Consumer, TopicPartition
 from pytest_twisted import ensureDeferred
 from twisted.internet.task import deferLater
 
+from smsd.core.letter import read
+from smsd.spool.kafka.keyed import KeyedTopic
 from smsd.spool.stream.engine import LEASE_S
 from tests.integration import coalescing
 from tests.integration.daemon import KEY, SMS, DaemonProcess, free_port, until
@@ -193,6 +195,19 @@ async def test_every_node_answers_for_every_message(cluster: Cluster, broker: Br
     assert (await ask(standby, "POST", f"/sms/{dead}/replay"))[0] == 200
     await until(lambda: has_state(dead, "sent"), "it is sent after all")
     await receiver.stop()
+
+
+@ensureDeferred
+async def test_dead_letters_go_into_a_topic_of_their_own(cluster: Cluster, broker: Broker) -> None:
+    cluster.environment = on_kafka(broker, "alive")
+    node = await cluster.node(archive=f"kafka://{broker.address}/alive-dead")
+    cluster.provider.script([UNPROCESSABLE])
+    dead, _ = [await node.accepted() for _ in range(2)]
+    topic = KeyedTopic(broker.address, "alive-dead", settings={}, patience_s=10.0)
+    await until(topic.is_there, "the topic is made")
+    [record] = await until(lambda: list(topic.read()), "the letter is there")
+    assert (record.key() or b"").decode().endswith(f"/{dead}.json")
+    assert read(record.value() or b"").id == dead
 
 
 @ensureDeferred

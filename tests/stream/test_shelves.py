@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from smsd.core.errors import SpoolRefused
+from smsd.spool.kafka.keyed import KeyedTopic
 from smsd.spool.kafka.shelf import KafkaShelf
 from smsd.spool.kinesis.shelf import LIVE_S, DynamoShelf
 from smsd.spool.stream.log import LogTrouble
@@ -36,7 +37,7 @@ def table_shelf(url: str, name: str, **more: Any) -> DynamoShelf:
 
 
 def kafka_shelf(broker: Broker, topic: str) -> KafkaShelf:
-    return KafkaShelf(broker.address, topic, settings={}, patience_s=10.0)
+    return KafkaShelf(KeyedTopic(broker.address, topic, settings={}, patience_s=10.0, partitions=2))
 
 
 @pytest.fixture(scope="module")

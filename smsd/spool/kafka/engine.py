@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from smsd.spool.kafka.keyed import KeyedTopic
 from smsd.spool.kafka.log import KafkaLog
 from smsd.spool.kafka.shelf import KafkaShelf
 from smsd.spool.stream.engine import PATIENCE_S, StreamSpool
@@ -27,7 +28,8 @@ def kafka_spool(
     None there are none. The rest is StreamSpool's.
     """
     told: dict[str, Any] = {"settings": settings or {}, "patience_s": patience_s}
-    if snapshots is not None:
-        more["keeping"] = Keeping(KafkaShelf(brokers, f"{topic}-snapshots", **told), snapshots)
     log = KafkaLog(brokers, topic, **told)
+    if snapshots is not None:
+        beside = KeyedTopic(brokers, f"{topic}-snapshots", partitions=2, **told)
+        more["keeping"] = Keeping(KafkaShelf(beside), snapshots)
     return StreamSpool(log, name=f"kafka topic {topic}", ledger=ledger, reactor=reactor, patience_s=patience_s, **more)

@@ -7,7 +7,7 @@ import pytest
 
 from smsd.core.notice import unmeasured
 from smsd.settings import Settings, SettingsError, load
-from smsd.settings.types import KafkaSpoolUrl, KinesisSpoolUrl
+from smsd.settings.types import KafkaUrl, KinesisSpoolUrl
 from smsd.spool.stream.engine import StreamSpool
 from smsd.wiring.engines import engine_for
 
@@ -29,7 +29,7 @@ def passed(settings: Settings) -> dict[str, str]:
 )
 def test_a_topic_is_named_with_the_brokers_that_have_it(text: str, brokers: str, topic: str) -> None:
     spool = from_env(spool=text).spool
-    assert spool == KafkaSpoolUrl(brokers=brokers, topic=topic)
+    assert spool == KafkaUrl(brokers=brokers, topic=topic)
     assert str(spool) == text
 
 
