@@ -5,13 +5,16 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
+
+import attrs
 
 VERSION: Final = "3.3.3"
 #: Binds to the loopback address only, which its own command line cannot be told; lives on when a client dies; and
@@ -23,7 +26,7 @@ const right = Date.now
 let ahead = 0
 Date.now = () => right() + ahead
 process.on('SIGUSR2', () => {{ ahead += {LEAP_H} * 3600e3 }})
-const server = require('kinesalite')({{createStreamMs: 0, shardLimit: 1000}})
+const server = require('kinesalite')({{path: process.argv[2], createStreamMs: 0, shardLimit: 1000}})
 server.prependListener('request', (_, answer) => answer.setHeader('Date', new Date(Date.now()).toUTCString()))
 server.listen(+process.argv[1], '127.0.0.1')"""
 
@@ -39,44 +42,68 @@ def package() -> Path:
     return folder
 
 
-@contextmanager
-def server() -> Iterator[str]:
-    """The URL of one of its own, which forgets all at the end."""
-    with leaping() as (url, _):
-        yield url
+@attrs.define
+class Server:
+    """One server, which can be killed and started again with all that it had."""
 
+    folder: Path
+    port: int
+    process: "subprocess.Popen[bytes] | None" = None
 
-@contextmanager
-def leaping() -> Iterator[tuple[str, Callable[[], None]]]:
-    """As ``server``, and what makes it LEAP_H hours older: a stream that smsd has made keeps less."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(["node", "-e", _SERVE, str(port)], cwd=package())
-    try:
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it; returns when it can be connected to."""
+        self.process = subprocess.Popen(["node", "-e", _SERVE, str(self.port), str(self.folder)], cwd=package())
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
             time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}", lambda: _leap(process, port)
-    finally:
-        process.kill()
-        process.wait()
+
+    def kill(self) -> None:
+        """End it at once."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def leap(self) -> None:
+        """Make it LEAP_H hours older: a stream that smsd has made keeps less."""
+        assert self.process is not None
+        before = self._date()
+        self.process.send_signal(signal.SIGUSR2)
+        while self._date() < before + timedelta(hours=LEAP_H):
+            time.sleep(0.02)
+
+    def _date(self) -> datetime:
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+            connection.request("GET", "/")
+            return parsedate_to_datetime(connection.getresponse().headers["Date"])
 
 
-def _leap(process: "subprocess.Popen[bytes]", port: int) -> None:
-    before = _date(port)
-    process.send_signal(signal.SIGUSR2)
-    while _date(port) < before + timedelta(hours=LEAP_H):
-        time.sleep(0.02)
+@contextmanager
+def started() -> Iterator[Server]:
+    """A server of its own, removed at the end."""
+    with TemporaryDirectory(prefix="smsd-kinesis-") as folder:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            server = Server(Path(folder), probe.getsockname()[1])
+        server.start()
+        try:
+            yield server
+        finally:
+            server.kill()
 
 
-def _date(port: int) -> datetime:
-    with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
-        connection.request("GET", "/")
-        return parsedate_to_datetime(connection.getresponse().headers["Date"])
+@contextmanager
+def server() -> Iterator[str]:
+    """The URL of one of its own."""
+    with started() as server:
+        yield server.url
 
 
 def settings(url: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """A stream of Kinesis that lets go of what is old, and nodes that were not there meanwhile."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tests.integration import bucket
 from tests.integration.daemon import until
 from tests.messages import NOW, ROOM, sms
 from tests.stream import kinesis_server
+from tests.stream.kinesis_server import Server
 
 pytestmark = pytest.mark.engines
 
@@ -29,7 +30,7 @@ EVERY_S = 1.0
 class Aging:
     """A stream that gets older by leaps, and its table."""
 
-    _leap: Callable[[], None]
+    server: Server
     tables: str
     folder: Path
     reactor: Any
@@ -46,7 +47,7 @@ class Aging:
 
     def leap(self) -> None:
         """Let what is in the stream become too old."""
-        self._leap()
+        self.server.leap()
         # This look-alike lets go of what somebody reads, and tells him that there is no more.
         client = boto3.client("kinesis")
         for shard in client.list_shards(StreamName="aging")["Shards"]:
@@ -72,11 +73,11 @@ class Aging:
 
 @pytest_twisted.async_yield_fixture
 async def aging(tmp_path: Path, reactor: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Aging]:
-    with kinesis_server.leaping() as (url, leap), bucket.served() as tables:
-        places = {"AWS_ENDPOINT_URL_KINESIS": url, "AWS_ENDPOINT_URL_DYNAMODB": tables}
+    with kinesis_server.started() as server, bucket.served() as tables:
+        places = {"AWS_ENDPOINT_URL_KINESIS": server.url, "AWS_ENDPOINT_URL_DYNAMODB": tables}
         for name, value in (bucket.AWS | places).items():
             monkeypatch.setenv(name, value)
-        aging = Aging(leap, tables, tmp_path, reactor)
+        aging = Aging(server, tables, tmp_path, reactor)
         yield aging
         for each in aging.opened:
             await each.close()

@@ -62,6 +62,7 @@ class KafkaLog:
         self._settings: dict[str, Any] = {
             "log_level": 2,
             "socket.nagle.disable": True,
+            "reconnect.backoff.max.ms": 1000,
             **settings,
             "bootstrap.servers": brokers,
         }
