@@ -28,6 +28,7 @@ class Took(enum.Enum):
     COMMIT = "commit"  #: one commit of the spool
     THROTTLE = "throttle"  #: what a send waited for its permit
     REACTOR = "reactor"  #: how late the reactor called
+    SNAPSHOT = "snapshot"  #: from the beginning of a snapshot until it is kept
 
     __hash__ = object.__hash__  # a member is the only one of its value; enum's own hash is a function in Python
 

@@ -59,6 +59,7 @@ class Timing(enum.Enum):
     COMMIT = ("smsd_commit_seconds", "One commit of the spool.", (), _SHORT)
     THROTTLE = ("smsd_throttle_wait_seconds", "What a send waited for its permit.", (), _LONG)
     REACTOR = ("smsd_reactor_lag_seconds", "How late the reactor called.", (), _SHORT)
+    SNAPSHOT = ("smsd_snapshot_seconds", "One snapshot of what is in a stream, until it is kept.", (), _LONG)
 
     def __init__(self, full: str, doc: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> None:
         self.full = full

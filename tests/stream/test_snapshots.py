@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 
 from smsd.core.errors import SpoolRefused, UnknownMessage
 from smsd.core.lifecycle import State
+from smsd.core.notice import Took
 from smsd.core.outcome import Accepted
 from smsd.core.settle import begin, cancel, settle
 from smsd.spool import schema
@@ -95,6 +96,16 @@ async def test_a_new_node_begins_from_a_snapshot_and_comes_to_what_the_others_ha
     assert await new.find(lease.message.id) == await owner.find(lease.message.id)
     await new.append([sms()], ROOM)
     assert await queued(owner) == await queued(new) == 5
+
+
+@ensureDeferred
+async def test_how_long_it_took_is_measured(kept: Kept) -> None:
+    measured: list[Took] = []
+    owner = kept.node("owner.db", measure=lambda took, seconds: measured.extend([took] * len(seconds)))
+    await owner.append([sms()], ROOM)
+    await owner.lease(NOW, 0)
+    await kept.taken()
+    await until(lambda: measured.count(Took.SNAPSHOT) == 1, "it is measured")
 
 
 @ensureDeferred

@@ -170,7 +170,8 @@ class StreamSpool(SqlSpool):
             await self._submit(Simply(write=lambda: self._log.forget(positions)))
 
         is_ours = lambda: self._desk.is_sending  # noqa: E731
-        return Keeper(snapshots, ledger, keeping, reactor=self._clock, is_ours=is_ours, forget=forget)
+        told: dict[str, Any] = {"is_ours": is_ours, "forget": forget}
+        return Keeper(snapshots, ledger, keeping, reactor=self._clock, measure=self._measure, **told)
 
     def _follow(self) -> Deferred[None]:
         following = self._submit(Follow())

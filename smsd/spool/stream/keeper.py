@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from smsd.core.errors import SpoolRefused, SpoolUnavailable
+from smsd.core.notice import Measure, Took
 from smsd.spool.stream.shelf import Keeping, Snapshot
 from smsd.spool.stream.snapshots import Ended, Snapshots
 from smsd.spool.writer import IWriterReactor
@@ -41,6 +42,7 @@ class Keeper:
         reactor: IWriterReactor,
         is_ours: Callable[[], bool],
         forget: Callable[[Sequence[str]], Awaitable[None]],
+        measure: Measure,
     ) -> None:
         """Take some of ``ledger`` as ``keeping`` says, while ``is_ours`` is true of this node.
 
@@ -52,6 +54,7 @@ class Keeper:
         self._reactor = reactor
         self._is_ours = is_ours
         self._forget = forget
+        self._measure = measure
         self._due_at = 0.0
         self._looking = LoopingCall(self._look)
         self._looking.clock = reactor
@@ -96,7 +99,9 @@ class Keeper:
         # Another node may have taken one, which had the lane before us.
         latest = await self._aside(self._latest)
         if latest is None or latest.made_at + self._every_s <= self._now():
+            began_at = self._reactor.seconds()
             *_, latest = kept = await self._aside(lambda: self._snapshots.take(self._ledger))
+            self._measure(Took.SNAPSHOT, [self._reactor.seconds() - began_at])
             self._logger.info(
                 "snapshot of what is in the stream up to {snapshot.position}: {snapshot.contents.octets} octets",
                 snapshot=latest,
