@@ -17,6 +17,7 @@ class MemoryShelf:
     is_free: Event = attrs.field(factory=Event)  #: to take parts
     all: list[Snapshot] = attrs.field(factory=list)
     kept: dict[str, list[bytes]] = attrs.field(factory=dict)
+    read: list[Snapshot] = attrs.field(factory=list)  #: whose parts were asked for
 
     largest = 1000
 
@@ -38,6 +39,7 @@ class MemoryShelf:
         return list(self.all)
 
     def parts(self, snapshot: Snapshot) -> Iterator[bytes]:
+        self.read.append(snapshot)
         yield from self.kept[snapshot.where]
 
     def keep_only(self, snapshots: Sequence[Snapshot]) -> None:

@@ -15,10 +15,13 @@ from smsd.core.errors import SpoolRefused, UnknownMessage
 from smsd.core.lifecycle import State
 from smsd.core.notice import Took
 from smsd.core.outcome import Accepted
+from smsd.core.query import Query
 from smsd.core.settle import begin, cancel, settle
 from smsd.spool import schema
 from smsd.spool.stream.engine import StreamSpool
+from smsd.spool.stream.journal import Journal
 from smsd.spool.stream.shelf import Keeping, Snapshot, Timing
+from smsd.spool.stream.snapshots import Snapshots
 from tests.integration.daemon import until
 from tests.messages import NOW, ROOM, sms
 from tests.stream.memorylog import Shard
@@ -35,10 +38,23 @@ class Kept:
     world: World
     shelf: MemoryShelf = attrs.field(factory=MemoryShelf)
     now: float = 0.0
+    looks: int = 0  #: at the time, by all nodes together
+
+    @property
+    def keeping(self) -> Keeping:
+        return Keeping(self.shelf, Timing(every_s=EVERY_S, now=self._time))
 
     def node(self, ledger: str, **more: Any) -> StreamSpool:
-        keeping = Keeping(self.shelf, Timing(every_s=EVERY_S, now=lambda: self.now))
-        return self.world.node(ledger, keeping=keeping, **more)
+        return self.world.node(ledger, keeping=self.keeping, **more)
+
+    async def is_looked_for(self) -> None:
+        """Wait until nodes have had the occasion to take a snapshot."""
+        before = self.looks
+        await until(lambda: self.looks > before + 5, "it was looked whether one is due")
+
+    def _time(self) -> float:
+        self.looks += 1
+        return self.now
 
     async def taken(self) -> Snapshot:
         """The next snapshot, and its node has done what follows from it."""
@@ -92,6 +108,7 @@ async def test_a_new_node_begins_from_a_snapshot_and_comes_to_what_the_others_ha
     await owner.append([sms(), sms()], ROOM)
     assert kept.world.shard.first > 2
     new = kept.node("new.db")
+    assert kept.shelf.read[-1] == kept.shelf.all[-1]
     assert await new.standing() == await owner.standing()
     assert await new.find(lease.message.id) == await owner.find(lease.message.id)
     await new.append([sms()], ROOM)
@@ -106,6 +123,31 @@ async def test_how_long_it_took_is_measured(kept: Kept) -> None:
     await owner.lease(NOW, 0)
     await kept.taken()
     await until(lambda: measured.count(Took.SNAPSHOT) == 1, "it is measured")
+
+
+@ensureDeferred
+async def test_the_next_one_is_taken_when_it_is_due_whoever_sends_then(kept: Kept) -> None:
+    owner = await owner_of(kept)
+    await kept.taken()
+    await kept.is_looked_for()
+    await owner.close()
+    other = await owner_of(kept, "other.db")
+    await kept.is_looked_for()
+    assert len(kept.shelf.all) == 1
+    await kept.taken()
+    await other.append([sms()], ROOM)
+
+
+@ensureDeferred
+async def test_one_of_an_older_smsd_is_brought_up_to_date(kept: Kept, tmp_path: Path) -> None:
+    with closing(schema.connect(tmp_path / "old.db", busy_s=1.0)) as old:
+        schema.prepare(old, schema.migrations()[:-1])
+        assert Journal(old, "log 1").prepare()
+        Snapshots(kept.keeping, "log 1").take(tmp_path / "old.db")
+    new = kept.node("new.db")
+    message = sms()
+    await new.append([message], ROOM)
+    assert (await new.search(Query(recipient=message.recipients[0]))).messages == (message,)
 
 
 @ensureDeferred
@@ -178,11 +220,11 @@ async def test_a_snapshot_of_a_newer_smsd_is_refused_and_the_ledger_left_as_it_w
 async def test_only_the_node_that_sends_takes_them(kept: Kept) -> None:
     standby = kept.node("standby.db")
     await standby.append([sms()], ROOM)
-    kept.now += 10 * EVERY_S
-    owner = await owner_of(kept)
+    kept.now += EVERY_S
+    await kept.is_looked_for()
+    assert not kept.shelf.all
+    await standby.lease(NOW, 0)
     await until(lambda: kept.shelf.all, "a snapshot is taken")
-    await owner.close()
-    assert len(kept.shelf.all) == 1
 
 
 @ensureDeferred
