@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from smsd.core.receiver import check_url
 from smsd.settings.kinds import clause
 from smsd.settings.tree import DEMO_KEY, Settings
-from smsd.settings.types import Secret
+from smsd.settings.types import SNAPSHOTS, KafkaUrl, Secret
 
 #: What MessageBird's keys begin with that send nothing.
 TEST_PREFIX: Final = "test_"
@@ -28,6 +28,7 @@ def conflicts(settings: Settings) -> Iterator[tuple[set[str], str]]:
     yield from _strangers(settings)
     yield from _inward(settings)
     yield from _exposed(settings)
+    yield from _topics(settings)
 
 
 def _retries(settings: Settings) -> Iterator[tuple[set[str], str]]:
@@ -50,6 +51,17 @@ def _provider(settings: Settings) -> Iterator[tuple[set[str], str]]:
         yield (
             {*real, "api_keys"},
             f"The demo key {DEMO_KEY.reveal()} is refused with a real provider key; set SMSD_API_KEYS.",
+        )
+
+
+def _topics(settings: Settings) -> Iterator[tuple[set[str], str]]:
+    spool, archive = settings.spool, settings.archive
+    if not (isinstance(spool, KafkaUrl) and isinstance(archive, KafkaUrl)):
+        return
+    if archive.topic in (spool.topic, f"{spool.topic}{SNAPSHOTS}"):
+        yield (
+            {"spool", "archive"},
+            f"SMSD_ARCHIVE names the topic {archive.topic}, which SMSD_SPOOL has for itself: use another.",
         )
 
 

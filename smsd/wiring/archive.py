@@ -15,7 +15,7 @@ from smsd.settings.types import DirectoryArchiveUrl, KafkaUrl, S3ArchiveUrl
 from smsd.wiring.extras import extra, librdkafka
 
 #: Seconds that a broker is waited for.
-PATIENCE_S: Final = 10.0
+PATIENCE_S: Final = 3.0
 
 
 class Archive:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import attrs
 
 from smsd.core.errors import SpoolRefused
-from smsd.spool.stream.log import Logged, LogTrouble
+from smsd.spool.stream.log import LogCut, Logged, LogLost, LogTrouble
 
 
 @attrs.define
@@ -39,7 +39,9 @@ class MemoryLog:
     def start(self, after: str) -> None:
         self._next = int(after) + 1 if after else 0
         if self._next < self._shard.first:
-            raise SpoolRefused(reason=f"the log begins at {self._shard.first}")
+            raise LogCut(reason=f"the log begins at {self._shard.first}")
+        if self._next > len(self._shard.entries):
+            raise SpoolRefused(reason=f"the log ends at {len(self._shard.entries)}")
 
     def publish(self, entries: Sequence[bytes]) -> None:
         if self._shard.is_cut:
@@ -49,6 +51,8 @@ class MemoryLog:
     def read(self, within_s: float) -> Sequence[Logged]:
         if self._shard.is_cut:
             raise LogTrouble(reason="the network is cut")
+        if self._next < self._shard.first:
+            raise LogLost(reason="what came next is gone")
         arrived = self._shard.entries[self._next :]
         first, self._next = self._next, len(self._shard.entries)
         return [Logged(position=str(first + number), data=data) for number, data in enumerate(arrived)]
@@ -61,7 +65,7 @@ class MemoryLog:
     def is_before(self, end: float) -> bool:
         return self._next < end
 
-    def forget(self, positions: Sequence[str]) -> None:
+    def cut(self, positions: Sequence[str]) -> None:
         self._shard.first = min(int(each) for each in positions) + 1
 
     def close(self) -> None:

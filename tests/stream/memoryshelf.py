@@ -13,6 +13,8 @@ from smsd.spool.stream.shelf import Snapshot
 class MemoryShelf:
     is_cut: bool = False
     refused: int = 0  #: calls since it is cut
+    fails: int = 0  #: times that parts are asked for in vain yet
+    spoils: bool = False  #: whether a part of what is put there is lost
     is_begun: Event = attrs.field(factory=Event)
     is_free: Event = attrs.field(factory=Event)  #: to take parts
     all: list[Snapshot] = attrs.field(factory=list)
@@ -28,7 +30,7 @@ class MemoryShelf:
         self._check()
         self.is_begun.set()
         assert self.is_free.wait(60)
-        self.kept[name] = list(parts)
+        self.kept[name] = list(parts)[int(self.spoils) :]
         return name
 
     def enlist(self, snapshot: Snapshot) -> None:
@@ -40,11 +42,17 @@ class MemoryShelf:
 
     def parts(self, snapshot: Snapshot) -> Iterator[bytes]:
         self.read.append(snapshot)
-        yield from self.kept[snapshot.where]
+        if self.fails:
+            self.fails -= 1
+            raise LogTrouble(reason="it is gone again")
+        yield from self.kept.get(snapshot.where, [])
 
     def keep_only(self, snapshots: Sequence[Snapshot]) -> None:
-        self.all = list(snapshots)
-        self.kept = {each.where: self.kept[each.where] for each in snapshots}
+        self.all = self.all[self.all.index(snapshots[0]) :]
+        self.kept = {each.where: self.kept[each.where] for each in self.all}
+
+    def end(self) -> None:
+        pass
 
     def close(self) -> None:
         pass

@@ -1,6 +1,9 @@
 """A stream of Kinesis that lets go of what is old, and nodes that were not there meanwhile."""
 
+import sqlite3
+import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +63,14 @@ class Aging:
         """Have ``owner`` take a snapshot."""
         client = bucket.client(self.tables, "dynamodb")
         self.now += EVERY_S
+        made_at = f'"made_at": {self.now}'
 
         async def listed() -> list[Any]:
             await owner.lease(NOW, 0)
             if "aging-snapshots" not in client.list_tables()["TableNames"]:
                 return []
             rows = client.scan(TableName="aging-snapshots")["Items"]
-            return [each for each in rows if "snapshot" in each and each["part"]["N"] == str(round(self.now * 1e6))]
+            return [each for each in rows if "snapshot" in each and made_at in each["snapshot"]["S"]]
 
         await until(listed, "a snapshot is taken")
 
@@ -113,7 +117,36 @@ async def test_without_a_snapshot_that_is_young_enough_it_does_not_begin(aging: 
     aging.leap()
     await owner.append([sms()], ROOM)
     await owner.lease(NOW, 0)
-    said = r"the stream aging drops what is 168 h old, and this ledger may miss some of that: stop another node"
+    said = r"the stream aging drops what is 168 h old, .*, and no snapshot leads on\. Stop another node"
     with pytest.raises(SpoolRefused, match=said):
         aging.node("new")
     assert await queued(owner) == 2
+
+
+@ensureDeferred
+async def test_a_ledger_at_a_shard_that_is_gone_begins_from_a_snapshot(aging: Aging, tmp_path: Path) -> None:
+    owner = aging.node("owner")
+    await owner.append([sms()], ROOM)
+    off = aging.node("off")
+    await off.close()
+    aging.leap()
+    await owner.append([sms()], ROOM)
+    await aging.taken(owner)
+    with closing(sqlite3.connect(tmp_path / "off", isolation_level=None)) as ledger:
+        ledger.execute("UPDATE stream SET position = 'shardId-000000000077/1'")
+    assert await queued(aging.node("off")) == 2
+
+
+@ensureDeferred
+async def test_a_ledger_is_the_same_stream_s_in_every_time_zone(
+    aging: Aging, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for zone in ("UTC", "Europe/Berlin", "Asia/Kathmandu"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        node = aging.node("ledger")
+        await node.append([sms()], ROOM)
+        await node.close()
+    monkeypatch.undo()
+    time.tzset()
+    assert [each.name for each in tmp_path.glob("ledger*") if each.suffix == ""] == ["ledger"]

@@ -72,6 +72,20 @@ def test_a_table_that_cannot_be_asked_for_is_said_so() -> None:
             call()
 
 
+def test_what_cannot_be_put_to_its_end_is_removed(tables: str) -> None:
+    client = bucket.client(tables, "dynamodb")
+    shelf = table_shelf(tables, "torn")
+    shelf.prepare()
+
+    def torn() -> Iterator[bytes]:
+        yield b"x"
+        raise LogTrouble(reason="that is all")
+
+    with pytest.raises(LogTrouble, match="that is all"):
+        shelf.put("torn", torn())
+    assert client.scan(TableName="torn")["Items"] == []
+
+
 def test_a_row_ends_by_itself_though_nobody_remembers_it(tables: str) -> None:
     client = bucket.client(tables, "dynamodb")
     shelf = table_shelf(tables, "mortal", now=lambda: 1000.0)
@@ -114,9 +128,20 @@ def test_what_is_not_listed_is_not_there(shelf: Shelf) -> None:
 
 def test_what_is_older_than_what_is_kept_is_let_go_of(shelf: Shelf) -> None:
     shelf.prepare()
-    *_, second, third = [kept(shelf, str(each), b"x" * each, b"y", made_at=each) for each in range(1, 4)]
+    first, second, third = [kept(shelf, str(each), b"x" * each, b"y", made_at=each) for each in range(1, 4)]
     _ = shelf.listed()
     shelf.keep_only([second, third])
     assert list(shelf.listed()) == [second, third]
     assert list(shelf.parts(second)) == [b"xx", b"y"]
     assert list(shelf.parts(third)) == [b"xxx", b"y"]
+    assert list(shelf.parts(first)) == []
+
+
+def test_what_came_since_it_was_looked_is_not_let_go_of(shelf: Shelf) -> None:
+    shelf.prepare()
+    one = kept(shelf, "one", b"x", made_at=3.0)
+    listed = shelf.listed()
+    other = kept(shelf, "other", b"y", made_at=1.0)  # by another clock
+    shelf.keep_only(listed)
+    assert list(shelf.listed()) == [one, other]
+    assert list(shelf.parts(other)) == [b"y"]

@@ -20,8 +20,10 @@ class Clock:
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self.now = 0.0
+        self.asked = 0  #: how often
 
     def seconds(self) -> float:
+        self.asked += 1
         return self.now
 
     def __getattr__(self, name: str) -> Any:

@@ -17,7 +17,7 @@ AT_ONCE: Final = 8
 
 
 class KeyedTopic:
-    """One topic; whatever it does, it connects for. Every method may block, and raises LogTrouble."""
+    """One topic; for one thread at a time. Every method may block, and raises LogTrouble."""
 
     #: Octets that a record may have: less than the megabyte that brokers take unless they are told otherwise.
     largest = 900_000
@@ -30,6 +30,7 @@ class KeyedTopic:
         self._settings: dict[str, Any] = {"log_level": 2, **settings, "bootstrap.servers": brokers}
         self._patience_s = patience_s
         self._partitions = partitions
+        self._producer: Producer | None = None
 
     def prepare(self) -> None:
         """Make it if it is not there, or say what to make: raises SpoolRefused."""
@@ -51,7 +52,7 @@ class KeyedTopic:
             faults.extend([fault] if fault else [])
             offsets.append(message.offset() or 0)
 
-        producer = Producer(self._settings | writing(self._patience_s))
+        producer, self._producer = self._producer or Producer(self._settings | writing(self._patience_s)), None
         left = iter(values)
         while some := list(islice(left, AT_ONCE)):
             try:
@@ -63,6 +64,7 @@ class KeyedTopic:
             if unsaid or faults:
                 why = faults[0].str() if faults else "no broker acknowledges"
                 raise LogTrouble(reason=f"Kafka does not take more into {self._topic}: {why}")
+        self._producer = producer  # after a fault the next one is another
         return min(offsets)
 
     def read(self, start: int = 0, partition: int = 0) -> Iterator[Message]:

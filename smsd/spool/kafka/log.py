@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from smsd.core.errors import SpoolRefused
 from smsd.spool.kafka import topics
-from smsd.spool.stream.log import Logged, LogTrouble
+from smsd.spool.stream.log import LogCut, Logged, LogLost, LogTrouble
 
 #: Entries read at once.
 BATCH: Final = 1000
@@ -82,10 +82,13 @@ class KafkaLog:
         low, high = self._ends()
         self._next = int(after) + 1 if after else 0
         if self._next < low:
-            reason = f"the topic {self._topic} has lost what was before {low}, and this ledger was at {self._next}"
-            raise SpoolRefused(reason=reason)
+            reason = f"the topic {self._topic} has let go of what was before {low}, and this ledger is at {self._next}"
+            raise LogCut(reason=reason)
         if self._next > high:
-            reason = f"the topic {self._topic} ends at {high}, before this ledger's {self._next}: it is another topic"
+            reason = (
+                f"the topic {self._topic} ends at {high}, before this ledger's {self._next}: it has lost entries that"
+                " it had acknowledged. What was in them is in the ledgers of the nodes: keep these files"
+            )
             raise SpoolRefused(reason=reason)
         try:
             self._reader.assign([TopicPartition(self._topic, 0, self._next)])
@@ -129,7 +132,7 @@ class KafkaLog:
         """See Log."""
         return self._next < end
 
-    def forget(self, positions: Sequence[str]) -> None:
+    def cut(self, positions: Sequence[str]) -> None:
         """See Log."""
         first = {self._partition.partition: min(int(each) for each in positions) + 1}
         topics.forget(self._settings, self._topic, first, within_s=self._patience_s)
@@ -203,8 +206,7 @@ def following(message: Message) -> int | None:
         case code if code in _OF_THE_GROUP:
             return None
         case KafkaError._AUTO_OFFSET_RESET:
-            reason = f"the topic {message.topic()} has let go of what came next here: restart this node"
-            raise LogTrouble(reason=reason)
+            raise LogLost(reason=f"the topic {message.topic()} has let go of what came next here")
         case _:
             raise LogTrouble(reason=f"Kafka: {fault.str()}")
 

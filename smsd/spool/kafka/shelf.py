@@ -36,9 +36,9 @@ class KafkaShelf:
     def listed(self) -> Sequence[Snapshot]:
         """See Shelf."""
         there = self._topic.read(partition=LIST) if self._topic.is_there() else ()
-        found = {each.offset() or 0: shelf.snapshot(each.value() or b"") for each in there}
-        self._offsets = {snapshot.name: offset for offset, snapshot in found.items()}
-        return list(found.values())
+        found = [(each.offset() or 0, snapshot) for each in there if (snapshot := shelf.snapshot(each.value() or b""))]
+        self._offsets = {snapshot.name: offset for offset, snapshot in found}
+        return [snapshot for _, snapshot in found]
 
     def parts(self, snapshot: Snapshot) -> Iterator[bytes]:
         """See Shelf."""
@@ -54,6 +54,9 @@ class KafkaShelf:
         """See Shelf."""
         first_in_list = min(self._offsets[each.name] for each in snapshots)
         self._topic.forget({LIST: first_in_list, PARTS: min(int(each.where) for each in snapshots)})
+
+    def end(self) -> None:
+        """See Shelf. The client for Kafka gives up by itself, after some seconds."""
 
     def close(self) -> None:
         """See Shelf."""

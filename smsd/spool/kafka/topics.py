@@ -21,8 +21,12 @@ from smsd.spool.stream.log import LogTrouble
 REPLICAS: Final = 3
 #: Seconds between two looks at whether a new topic is there.
 LOOK_S: Final = 0.1
+#: How often a broker is asked for the id of a topic.
+TRIES: Final = 5
 #: What lets a topic keep all that it was ever given; the brokers' own defaults forget after a week.
 KEEPING: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+#: A file of a topic is removed as a whole, and not before another was begun: after an hour (ms), not after a week.
+HOURLY: Final = {"segment.ms": "3600000"}
 #: After this part of the time a start gives up, if what SMSD_KAFKA_… says does not fit what a broker wants.
 EARLY: Final = 1 / 6
 _MISFITS: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})
@@ -54,8 +58,8 @@ def is_there(settings: Mapping[str, Any], topic: str, *, within_s: float) -> boo
 def forget(settings: dict[str, Any], topic: str, first: Mapping[int, int], *, within_s: float) -> None:
     """Let go of what is before the offset ``first[partition]`` of each partition. Raises LogTrouble."""
     ends = [TopicPartition(topic, partition, offset) for partition, offset in first.items()]
-    admin = AdminClient(settings)  # nothing is answered once it is let go of
     try:
+        admin = AdminClient(settings)  # nothing is answered once it is let go of
         for deleted in admin.delete_records(ends, request_timeout=within_s).values():
             deleted.result(within_s)
     except (KafkaException, TimeoutError) as error:
@@ -83,7 +87,7 @@ def _look(settings: Mapping[str, Any], within_s: float) -> tuple[AdminClient, Cl
 
 def _make(admin: AdminClient, topic: str, partitions: int, brokers: int, within_s: float) -> None:
     replicas = min(REPLICAS, brokers)
-    config = {**KEEPING, "min.insync.replicas": str(max(1, replicas - 1))}
+    config = {**KEEPING, **HOURLY, "min.insync.replicas": str(max(1, replicas - 1))}
     new = NewTopic(topic, num_partitions=partitions, replication_factor=replicas, config=config)
     try:
         admin.create_topics([new], operation_timeout=within_s, request_timeout=within_s)[topic].result(within_s)
@@ -136,11 +140,16 @@ def _alter(admin: AdminClient, topic: str, config: Mapping[str, str], within_s: 
 
 
 def _identity(admin: AdminClient, topic: str, within_s: float) -> str:
-    try:
-        described = admin.describe_topics(TopicCollection([topic]), request_timeout=within_s)
-        return str(described[topic].result(within_s).topic_id)
-    except (KafkaException, TimeoutError):
-        return ""  # a role that may not look can still write
+    never = Event()
+    for _ in range(TRIES):  # a broker may not have heard of a new topic yet
+        try:
+            described = admin.describe_topics(TopicCollection([topic]), request_timeout=within_s)
+            return str(described[topic].result(within_s).topic_id)
+        except (KafkaException, TimeoutError) as error:
+            why = _words(error)
+            never.wait(LOOK_S)
+    # Without it a topic that was made anew would be taken for the one before, and its ledgers for ours.
+    raise SpoolRefused(reason=f"the topic {topic} does not tell its id, which takes DESCRIBE on it: {why}")
 
 
 def _words(error: Exception) -> str:

@@ -13,8 +13,6 @@ from smsd.spool.writer import IWriterReactor
 
 #: Seconds between two looks into the stream: a shard takes five a second, from all nodes together.
 FOLLOW_S: Final = 0.5
-#: How often a part of a snapshot is put in all when a table is slow to take more: nobody waits for it.
-TRIES: Final = 8
 
 
 def kinesis_spool(
@@ -45,8 +43,7 @@ def kinesis_spool(
         monotonic=reactor.seconds,
     )
     if snapshots is not None:
-        patient = config.merge(Config(retries={"total_max_attempts": TRIES, "mode": "standard"}))
-        tables = lambda: boto3.client("dynamodb", config=patient)  # noqa: E731
+        tables = lambda: boto3.client("dynamodb", config=config)  # noqa: E731
         shelf = DynamoShelf(f"{stream}-snapshots", client=tables, create=create, now=snapshots.now)
         more["keeping"] = Keeping(shelf, snapshots)
     more |= {"ledger": ledger, "reactor": reactor, "patience_s": patience_s, "follow_s": follow_s}

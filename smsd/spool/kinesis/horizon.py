@@ -5,14 +5,14 @@ from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from smsd.core.errors import SpoolRefused
+from smsd.spool.stream.log import LogCut
 
 #: Empty answers before a stream counts as empty: those of Kinesis may be empty though there is more.
 TRIES: Final = 20
 
 
 def check(client: Any, stream: str, shard: str, after: str) -> None:
-    """See that what comes after the record ``after`` of ``shard`` (empty: all) is there still. Raises SpoolRefused."""
+    """See that what comes after the record ``after`` of ``shard`` (empty: all) is there still. Raises LogCut."""
     answer = client.describe_stream(StreamName=stream)
     hours = answer["StreamDescription"]["RetentionPeriodHours"]
     if _age(answer) < timedelta(hours=hours):
@@ -20,10 +20,9 @@ def check(client: Any, stream: str, shard: str, after: str) -> None:
     first = _first(client, stream, shard)
     if after and first is not None and int(first) <= int(after):
         return
-    raise SpoolRefused(
-        reason=f"the stream {stream} drops what is {hours} h old, and this ledger may miss some of that: stop another"
-        " node, copy its ledger here, and start both. If all nodes were off for so long, start the one that stopped"
-        " last with SMSD_KINESIS_TRUST=yes"
+    raise LogCut(
+        reason=f"the stream {stream} drops what is {hours} h old, and this ledger may miss some of that (if all nodes"
+        " were off for so long, start the one that stopped last with SMSD_KINESIS_TRUST=yes, once)"
     )
 
 

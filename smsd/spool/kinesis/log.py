@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from smsd.spool.kinesis import horizon, shards, streams
 from smsd.spool.kinesis.reads import Reads
-from smsd.spool.stream.log import Logged, LogTrouble
+from smsd.spool.stream.log import LogCut, Logged, LogTrouble
 
 #: Seconds until what was refused is put again.
 AGAIN_S: Final = 0.25
@@ -20,6 +20,8 @@ LOOK_S: Final = 0.5
 PUT: Final = 5
 #: Records read at once.
 BATCH: Final = 1000
+#: Of a shard, or of a record in it.
+_GONE: Final = frozenset({"ResourceNotFoundException", "InvalidArgumentException"})
 _THROTTLED: Final = frozenset(
     {
         "ProvisionedThroughputExceededException",
@@ -80,6 +82,8 @@ class KinesisLog:
             if not self._trust:
                 horizon.check(self._client, self._stream, self._shard, self._after)
         except (ClientError, BotoCoreError) as error:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] in _GONE:
+                raise LogCut(reason=f"the stream {self._stream} has no {after} any more") from error
             raise LogTrouble(reason=f"Kinesis: {error}") from error
 
     def publish(self, entries: Sequence[bytes]) -> None:
@@ -129,7 +133,7 @@ class KinesisLog:
             self._fetch()
         return bool(self._arrived) or self._complete_at < end
 
-    def forget(self, positions: Sequence[str]) -> None:
+    def cut(self, positions: Sequence[str]) -> None:
         """See Log. A stream lets go of what is old by itself."""
 
     def close(self) -> None:

@@ -1,7 +1,9 @@
 """Keeps snapshots in a table of DynamoDB: a row for each, and a row for each part."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
+from threading import Event
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,6 +20,10 @@ BATCH: Final = 25
 #: Seconds between two looks at whether a table is there, and how many.
 DELAY_S: Final = 0.5
 LOOKS: Final = 120
+#: Seconds until a table is asked again that takes no more for the moment, and how often: a minute in all.
+AGAIN_S: Final = 0.5
+AGAIN: Final = 120
+_THROTTLED: Final = frozenset({"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"})
 #: Seconds after which DynamoDB removes a row that we did not, such as a part that was put when its node was killed:
 #: longer than any stream keeps records, and so longer than a snapshot is of use.
 LIVE_S: Final = 370 * 86400
@@ -39,6 +45,7 @@ class DynamoShelf:
         self._create = create
         self._now = now
         self._made: Any = None
+        self._ended = Event()
 
     def prepare(self) -> None:
         """See Shelf."""
@@ -51,20 +58,27 @@ class DynamoShelf:
 
     def put(self, name: str, parts: Iterable[bytes]) -> str:
         """See Shelf."""
-        for number, part in enumerate(parts):
-            self._write(name, number, {"octets": {"B": part}})
+        try:
+            for number, part in enumerate(parts):
+                self._write(name, number, {"octets": {"B": part}})
+        except BaseException:
+            with suppress(LogTrouble), _telling():
+                self._remove(name)
+            raise
         return name
 
     def enlist(self, snapshot: Snapshot) -> None:
         """See Shelf."""
-        # In the order of their making; two that were made in one microsecond would be one too many.
-        self._write(LIST, round(snapshot.made_at * 1e6), {"snapshot": {"S": snapshot.text}})
+        with _telling():
+            taken = [number for number, _ in self._list()]
+        # If another node has taken the number meanwhile, this one is not enlisted.
+        first_come = {"ConditionExpression": "attribute_not_exists(part)"}
+        self._write(LIST, max(taken, default=0) + 1, {"snapshot": {"S": snapshot.text}}, **first_come)
 
     def listed(self) -> Sequence[Snapshot]:
         """See Shelf."""
         with _telling():
-            rows = self._rows(LIST) if self._is_there() else ()
-            return [shelf.snapshot(row["snapshot"]["S"]) for row in rows]
+            return [snapshot for _, snapshot in self._list() if snapshot] if self._is_there() else []
 
     def parts(self, snapshot: Snapshot) -> Iterator[bytes]:
         """See Shelf."""
@@ -74,13 +88,17 @@ class DynamoShelf:
 
     def keep_only(self, snapshots: Sequence[Snapshot]) -> None:
         """See Shelf."""
-        kept = {each.name for each in snapshots}
         with _telling():
-            for row in list(self._rows(LIST)):
-                where = shelf.snapshot(row["snapshot"]["S"]).where
-                if where not in kept:
-                    self._delete([{"name": row["name"], "part": row["part"]}])
-                    self._delete(list(self._rows(where, ProjectionExpression="#name, part")))
+            for number, snapshot in self._list():
+                if snapshot == snapshots[0]:
+                    return
+                self._delete([{"name": {"S": LIST}, "part": {"N": str(number)}}])
+                if snapshot is not None:
+                    self._remove(snapshot.where)
+
+    def end(self) -> None:
+        """See Shelf."""
+        self._ended.set()
 
     def close(self) -> None:
         """See Shelf."""
@@ -114,11 +132,25 @@ class DynamoShelf:
         live = {"Enabled": True, "AttributeName": "expires"}
         self._client.update_time_to_live(TableName=self._table, TimeToLiveSpecification=live)
 
-    def _write(self, name: str, part: int, what: Any) -> None:
+    def _write(self, name: str, part: int, what: Any, **more: Any) -> None:
         key = {"name": {"S": name}, "part": {"N": str(part)}}
         expires = {"expires": {"N": str(round(self._now() + LIVE_S))}}
         with _telling():
-            self._client.put_item(TableName=self._table, Item=key | expires | what)
+            self._patiently(lambda: self._client.put_item(TableName=self._table, Item=key | expires | what, **more))
+
+    def _patiently(self, put: Callable[[], Any]) -> Any:
+        """What ``put`` gives; it is called again while the table takes no more for the moment."""
+        for _ in range(AGAIN):
+            try:
+                return put()
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in _THROTTLED or self._ended.wait(AGAIN_S):
+                    raise
+        return put()
+
+    def _list(self) -> list[tuple[int, Snapshot | None]]:
+        """What is in the list, by number."""
+        return [(int(row["part"]["N"]), shelf.snapshot(row["snapshot"]["S"])) for row in self._rows(LIST)]
 
     def _rows(self, name: str, **more: Any) -> Iterator[Any]:
         asked = {
@@ -131,11 +163,16 @@ class DynamoShelf:
         for page in self._client.get_paginator("query").paginate(**asked, **more):
             yield from page["Items"]
 
+    def _remove(self, name: str) -> None:
+        self._delete(list(self._rows(name, ProjectionExpression="#name, part")))
+
     def _delete(self, keys: Sequence[Any]) -> None:
         for start in range(0, len(keys), BATCH):
             left = {self._table: [{"DeleteRequest": {"Key": key}} for key in keys[start : start + BATCH]]}
-            while left:
-                left = self._client.batch_write_item(RequestItems=left)["UnprocessedItems"]
+            for _ in range(AGAIN):
+                left = self._patiently(partial(self._client.batch_write_item, RequestItems=left))["UnprocessedItems"]
+                if not left or self._ended.wait(AGAIN_S):
+                    break
 
 
 @contextmanager
@@ -151,6 +188,7 @@ def _missing(table: str) -> str:
     return (
         f"there is no table {table}. Make it: aws dynamodb create-table --table-name {table} --billing-mode"
         " PAY_PER_REQUEST --attribute-definitions AttributeName=name,AttributeType=S AttributeName=part,AttributeType=N"
-        " --key-schema AttributeName=name,KeyType=HASH AttributeName=part,KeyType=RANGE;"
+        " --key-schema AttributeName=name,KeyType=HASH AttributeName=part,KeyType=RANGE, then aws dynamodb"
+        f" update-time-to-live --table-name {table} --time-to-live-specification Enabled=true,AttributeName=expires;"
         " or let smsd make it: SMSD_KINESIS_CREATE=yes"
     )

@@ -1,5 +1,6 @@
 """Sees to it that the stream is there, or says what to do."""
 
+from datetime import UTC
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -30,7 +31,9 @@ def prepare(client: Any, stream: str, *, create: bool) -> str:
             described = _awaited(client, stream)
     except (ClientError, BotoCoreError) as error:
         raise SpoolRefused(reason=f"Kinesis: {error}") from error
-    return f"{described['StreamARN']} {described.get('StreamCreationTimestamp', '')}"
+    made_at = described.get("StreamCreationTimestamp")
+    # boto3 gives it in the time zone of this machine.
+    return f"{described['StreamARN']} {made_at.astimezone(UTC) if made_at else ''}"
 
 
 def _missing(stream: str) -> str:

@@ -1,9 +1,11 @@
 """Keeps messages in a stream, for any number of nodes: all accept, one at a time sends."""
 
+import math
 import secrets
 import sqlite3
 from collections.abc import Callable, Sequence, Set
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,8 +35,8 @@ from smsd.spool.stream.jobs import Follow, Propose, TakeCallbacks
 from smsd.spool.stream.journal import Journal
 from smsd.spool.stream.keeper import Keeper
 from smsd.spool.stream.ledger import lead_on, open_ledger, place_of
-from smsd.spool.stream.log import Log
-from smsd.spool.stream.shelf import Keeping
+from smsd.spool.stream.log import Log, LogLost, LogTrouble
+from smsd.spool.stream.shelf import Keeping, Timing
 from smsd.spool.stream.snapshots import Snapshots
 from smsd.spool.stream.table import StreamTable
 from smsd.spool.stream.tenure import Tenure
@@ -50,6 +52,8 @@ PATIENCE_S: Final = 4.0
 PAUSE_S: Final = 1.5
 #: Seconds between two looks into the log, when nothing else leads there.
 FOLLOW_S: Final = 0.05
+#: Seconds between two tries to begin anew, in a node that was stopped for longer than the log goes back.
+ANEW_S: Final = 10.0
 #: Seconds that a lock which somebody else (a backup, a shell) has on the ledger is waited for.
 BUSY_S: Final = 2.0
 
@@ -94,9 +98,12 @@ class StreamSpool(SqlSpool):
         self._follow_s = follow_s
         self._keeping = keeping
         self._keeper: Keeper | None = None
+        self._anew: Callable[[], None] | None = None  # on the writer's thread
+        self._anew_at = -math.inf
         self._following = LoopingCall(self._follow)
         self._following.clock = reactor
         self._wake: Callable[[], None] = lambda: None
+        self._author = secrets.token_hex(8)
 
     def open(self) -> None:
         """Open the ledger, connect, read the log to its end, start the threads; may block. Raises SpoolRefused."""
@@ -123,12 +130,14 @@ class StreamSpool(SqlSpool):
         if not self._is_open:
             return
         self._following.stop()
-        if self._keeper is not None:
-            await self._keeper.stop()
         leaving = self._submit(Simply(write=self._desk.leave))
         self._is_open = False
+        if self._keeper is not None:
+            self._keeper.end()
         with suppress(SpoolUnavailable):
             await leaving
+        if self._keeper is not None:
+            await self._keeper.stop()
         await self._stop(self._held.close)
 
     def _make_ready(self, undo: ExitStack) -> None:
@@ -138,10 +147,11 @@ class StreamSpool(SqlSpool):
         path, writing, journal = open_ledger(undo, self._path, log, busy_s=BUSY_S)
         self._logger.info("{name}: ledger {path}", name=self._name, path=path)
         if self._keeping is not None:
-            snapshots = Snapshots(self._keeping, log)
+            snapshots = Snapshots(self._keeping, log, path)
             undo.callback(snapshots.close)
-            lead_on(journal, self._log, snapshots, path, writing)
-            self._keeper = self._keeper_of(snapshots, path, self._keeping) if self._keeping.timing.every_s else None
+            lead_on(journal, self._log, snapshots, writing)
+            self._anew = partial(self._begin_anew, journal, snapshots, path, writing)
+            self._keeper = self._keeper_of(snapshots, self._keeping.timing) if self._keeping.timing.every_s else None
         self._ledger, postbox = StreamTable(writing), Postbox(writing)
         self._desk = self._desk_on(self._ledger, postbox, journal, place_of(path))
         self._desk.catch_up()
@@ -149,7 +159,7 @@ class StreamSpool(SqlSpool):
         self._start(self._desk, (self._ledger, postbox), (SqliteTable(reading, lambda: None), Postbox(reading)))
 
     def _desk_on(self, table: StreamTable, postbox: Postbox, journal: Journal, place: str) -> StreamDesk:
-        author, monotonic = secrets.token_hex(8), self._clock.seconds
+        author, monotonic = self._author, self._clock.seconds
         dead = journal.hand_over(author, place)
         times = {"lease_s": self._lease_s, "pause_s": self._pause_s}
         tenure = Tenure(author, journal.lane, dead, monotonic=monotonic, **times)
@@ -165,25 +175,37 @@ class StreamSpool(SqlSpool):
             monotonic=monotonic,
         )
 
-    def _keeper_of(self, snapshots: Snapshots, ledger: Path, keeping: Keeping) -> Keeper:
-        async def forget(positions: Sequence[str]) -> None:
-            await self._submit(Simply(write=lambda: self._log.forget(positions)))
+    def _begin_anew(self, journal: Journal, snapshots: Snapshots, ledger: Path, writing: sqlite3.Connection) -> None:
+        """Do as a new node does: this one was stopped for longer than the log goes back."""
+        try:
+            if lead_on(journal, self._log, snapshots, writing):
+                _ = journal.hand_over(self._author, place_of(ledger))
+                self._desk.begin_anew()
+        except SpoolRefused as refused:
+            raise LogTrouble(reason=refused.reason) from None
 
+    def _keeper_of(self, snapshots: Snapshots, timing: Timing) -> Keeper:
         is_ours = lambda: self._desk.is_sending  # noqa: E731
-        told: dict[str, Any] = {"is_ours": is_ours, "forget": forget}
-        return Keeper(snapshots, ledger, keeping, reactor=self._clock, measure=self._measure, **told)
+        told: dict[str, Any] = {"reactor": self._clock, "measure": self._measure}
+        return Keeper(snapshots, timing, is_ours=is_ours, cut=self._log.cut, **told)
 
     def _follow(self) -> Deferred[None]:
-        following = self._submit(Follow())
-        return following.addCallback(self._followed).addErrback(self._broke)
+        return Deferred.fromCoroutine(self._followed()).addErrback(self._broke)
 
-    def _followed(self, count: int) -> None:
-        if count:
-            self._wake()
+    async def _followed(self) -> None:
+        with suppress(SpoolUnavailable):  # of that, whoever accepts or sends speaks already
+            try:
+                count = await self._submit(Follow())
+            except LogLost:
+                if self._anew is not None and self._clock.seconds() >= self._anew_at:
+                    self._anew_at = self._clock.seconds() + ANEW_S
+                    await self._submit(Simply(write=self._anew))
+            else:
+                if count:
+                    self._wake()
 
     def _broke(self, failure: Failure) -> None:
-        if not failure.check(SpoolUnavailable):  # of that, whoever accepts or sends speaks already
-            self._logger.failure("following the stream broke", failure)
+        self._logger.failure("following the stream broke", failure)
 
     async def find(self, id: str) -> Message:
         """The message ``id`` as it is stored. Raises UnknownMessage and SpoolUnavailable."""

@@ -11,7 +11,7 @@ from smsd.spool.stream import command
 from smsd.spool.stream.command import Command
 from smsd.spool.stream.jobs import Follow
 from smsd.spool.stream.journal import Journal
-from smsd.spool.stream.log import Log, Logged, LogTrouble
+from smsd.spool.stream.log import Log, LogCut, Logged, LogLost, LogTrouble
 from smsd.spool.stream.machine import Machine
 from smsd.spool.stream.table import StreamTable
 from smsd.spool.stream.tenure import Tenure
@@ -55,6 +55,14 @@ class Follower(Machine):
         """Let another node have the lane at once. Raises LogTrouble."""
         if self._tenure.is_sure:
             self._decide([(command.LEAVE_LANE,)])
+
+    def begin_anew(self) -> None:
+        """Take the ledger for what it is now, which is another one than before; what was leased is of that."""
+        self.tally = self._own.count()
+        self.leases.keep(lambda id: False)
+        self._answered.clear()
+        self._lane, self._is_lost = self._journal.lane, True
+        self._tenure.look(self._lane)
 
     @property
     def is_sending(self) -> bool:
@@ -136,6 +144,7 @@ class Follower(Machine):
         try:
             yield
         except LogTrouble as trouble:
+            self._is_lost |= isinstance(trouble, LogLost)
             self._failing_until, self._failure = self._monotonic() + FAILING_S, trouble.reason
             raise
 
@@ -143,6 +152,8 @@ class Follower(Machine):
         if self._is_lost:
             try:
                 self._log.start(self._journal.position)
+            except LogCut as cut:
+                raise LogLost(reason=cut.reason) from None
             except SpoolRefused as refused:
                 raise LogTrouble(reason=refused.reason) from None
             self._is_lost = False

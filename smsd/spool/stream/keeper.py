@@ -1,8 +1,8 @@
 """Has a snapshot taken when one is due, beside everything else."""
 
+import math
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -14,7 +14,7 @@ from twisted.python.threadpool import ThreadPool
 
 from smsd.core.errors import SpoolRefused, SpoolUnavailable
 from smsd.core.notice import Measure, Took
-from smsd.spool.stream.shelf import Keeping, Snapshot
+from smsd.spool.stream.shelf import Snapshot, Timing
 from smsd.spool.stream.snapshots import Ended, Snapshots
 from smsd.spool.writer import IWriterReactor
 
@@ -24,7 +24,9 @@ T = TypeVar("T")
 LOOK_S: Final = 60.0
 #: Looks in the time from one to the next, at least.
 LOOKS: Final = 4
-#: Seconds until it is tried again after it failed, at most.
+#: Snapshots that are kept. The log is kept from the older of them on: if the newer cannot be read, that one can.
+KEPT: Final = 2
+#: Seconds until it is tried again after it failed, and then longer and longer.
 AGAIN_S: Final = 600.0
 
 
@@ -36,26 +38,25 @@ class Keeper:
     def __init__(
         self,
         snapshots: Snapshots,
-        ledger: Path,
-        keeping: Keeping,
+        timing: Timing,
         *,
         reactor: IWriterReactor,
         is_ours: Callable[[], bool],
-        forget: Callable[[Sequence[str]], Awaitable[None]],
+        cut: Callable[[Sequence[str]], None],
         measure: Measure,
     ) -> None:
-        """Take some of ``ledger`` as ``keeping`` says, while ``is_ours`` is true of this node.
+        """Take one as often as ``timing`` says, while ``is_ours`` is true of this node.
 
-        ``forget`` is told the positions that the log must be kept from.
+        ``cut`` is told the positions that the log must be kept from; it may block.
         """
         self._snapshots = snapshots
-        self._ledger = ledger
-        self._every_s, self._now = keeping.timing.every_s, keeping.timing.now
+        self._every_s, self._now = timing.every_s, timing.now
         self._reactor = reactor
         self._is_ours = is_ours
-        self._forget = forget
+        self._cut = cut
         self._measure = measure
-        self._due_at = 0.0
+        self._due_at = -math.inf
+        self._failures = 0  #: in a row
         self._looking = LoopingCall(self._look)
         self._looking.clock = reactor
         self._threads = ThreadPool(0, 1, name="smsd-snapshot")
@@ -66,22 +67,26 @@ class Keeper:
         self._threads.start()
         self._ended = self._looking.start(min(LOOK_S, self._every_s / LOOKS), now=False)
 
-    async def stop(self) -> None:
-        """End, and what is under way with it."""
+    def end(self) -> None:
+        """Look no more, and have what is under way end."""
         self._snapshots.end()
         if self._looking.running:
             self._looking.stop()
+
+    async def stop(self) -> None:
+        """Return when it has ended."""
         if self._ended is not None:
             await self._ended
         self._threads.stop()
 
     def _look(self) -> Deferred[None] | None:
-        if self._now() < self._due_at or not self._is_ours():
+        if self._reactor.seconds() < self._due_at or not self._is_ours():
             return None
         return Deferred.fromCoroutine(self._see_to_it()).addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
-        self._due_at = self._now() + min(AGAIN_S, self._every_s)
+        self._failures += 1
+        self._wait(min(AGAIN_S * 2 ** (self._failures - 1), self._every_s))
         match failure.value:
             case Ended():
                 pass
@@ -96,23 +101,29 @@ class Keeper:
         self._logger.warn("the stream is not cut back to a new snapshot: {reason}", reason=reason)
 
     async def _see_to_it(self) -> None:
-        # Another node may have taken one, which had the lane before us.
-        latest = await self._aside(self._latest)
-        if latest is None or latest.made_at + self._every_s <= self._now():
+        listed = await self._aside(self._snapshots.listed)
+        # Another node may have taken one, which had the lane before us; or not yet, by a clock that was ahead.
+        if not any(self._now() - self._every_s < each.made_at <= self._now() for each in listed[-1:]):
             began_at = self._reactor.seconds()
-            *_, latest = kept = await self._aside(lambda: self._snapshots.take(self._ledger))
+            await self._aside(self._snapshots.take)
             self._measure(Took.SNAPSHOT, [self._reactor.seconds() - began_at])
-            self._logger.info(
-                "snapshot of what is in the stream up to {snapshot.position}: {snapshot.contents.octets} octets",
-                snapshot=latest,
-            )
-            if len(kept) > 1:
-                await self._forget([each.position for each in kept])
-        self._due_at = latest.made_at + self._every_s
+            listed = await self._aside(self._snapshots.listed)
+            self._tell(listed[-1])
+        kept = listed[-KEPT:]
+        if len(kept) == KEPT:
+            await self._aside(lambda: self._cut([each.position for each in kept]))
+            await self._aside(lambda: self._snapshots.let_go(kept))
+        self._failures = 0
+        self._wait(min(self._every_s, max(0.0, kept[-1].made_at + self._every_s - self._now())))
 
-    def _latest(self) -> Snapshot | None:
-        listed = self._snapshots.listed()
-        return listed[-1] if listed else None
+    def _wait(self, wait_s: float) -> None:
+        self._due_at = self._reactor.seconds() + wait_s
+
+    def _tell(self, snapshot: Snapshot) -> None:
+        self._logger.info(
+            "snapshot of what is in the stream up to {snapshot.position}: {snapshot.contents.octets} octets",
+            snapshot=snapshot,
+        )
 
     def _aside(self, work: Callable[[], T]) -> "Deferred[T]":
         return deferToThreadPool(self._reactor, self._threads, work)

@@ -12,12 +12,16 @@ from twisted.logger import Logger
 from smsd.core.errors import SpoolRefused
 from smsd.spool import schema
 from smsd.spool.stream.journal import Journal
-from smsd.spool.stream.log import Log, LogTrouble
+from smsd.spool.stream.log import Log, LogCut, LogTrouble
 from smsd.spool.stream.shelf import Snapshot
 from smsd.spool.stream.snapshots import Snapshots
 
 #: Names that are tried: as many nodes may share a folder.
 TRIES: Final = 32
+#: How often snapshots are looked for.
+LOOKS: Final = 3
+#: To whom nothing leads on.
+ADVICE: Final = "Stop another node, copy its ledger here, and start both"
 _logger: Final = Logger()
 
 
@@ -44,37 +48,49 @@ def open_ledger(undo: ExitStack, path: Path, log: str, *, busy_s: float) -> tupl
     raise why
 
 
-def lead_on(journal: Journal, log: Log, snapshots: Snapshots, ledger: Path, writing: sqlite3.Connection) -> None:
-    """Have ``log`` stand where the file ``ledger`` does, which ``journal`` is of and ``writing`` has open.
+def lead_on(journal: Journal, log: Log, snapshots: Snapshots, writing: sqlite3.Connection) -> bool:
+    """Have ``log`` stand where the ledger does, which ``journal`` is of and ``writing`` has open.
 
-    A new one begins from the newest of ``snapshots``, and so does one that misses what the log has let go of. Raises
-    SpoolRefused, LogTrouble, sqlite3.Error and OSError.
+    A new one begins from the newest of ``snapshots``, and so does one that misses what the log has let go of: then the
+    answer is True. Raises SpoolRefused, LogTrouble, sqlite3.Error, OSError and Ended.
     """
-    why = _missing(log, journal.position)
+    why = _cut(log, journal.position)
     if journal.position and why is None:
-        return
-    for snapshot in reversed(_listed(snapshots)):
-        if _missing(log, snapshot.position) is not None:
+        return False
+    for _ in range(LOOKS):  # what was there may be cut back while we read it, and then there is a newer one
+        listed = _listed(snapshots)
+        if _begun(listed, journal, log, snapshots, writing):
+            return True
+        if not listed:
+            break
+    if why is not None:
+        raise SpoolRefused(reason=f"{why.reason}, and no snapshot leads on. {ADVICE}")
+    return False
+
+
+def _begun(
+    listed: Sequence[Snapshot], journal: Journal, log: Log, snapshots: Snapshots, writing: sqlite3.Connection
+) -> bool:
+    for snapshot in reversed(listed):
+        if _cut(log, snapshot.position) is not None:
             continue
         try:
-            snapshots.restore(snapshot, ledger, writing)
+            snapshots.restore(snapshot, writing)
         except LogTrouble as trouble:
             _logger.warn("snapshot {name}: {reason}", name=snapshot.name, reason=trouble.reason)
             continue
-        schema.prepare(writing, schema.migrations())
-        _ = journal.prepare()
-        _logger.info("{path} begins from the snapshot at {place}", path=ledger, place=snapshot.position)
-        return
-    if why is not None:
-        raise why
+        if journal.prepare() and _cut(log, journal.position) is None:
+            _logger.info("the ledger begins from the snapshot at {place}", place=snapshot.position)
+            return True
+    return False
 
 
-def _missing(log: Log, position: str) -> SpoolRefused | None:
-    """What ``log`` does not have any more after ``position``; it stands there if it has all."""
+def _cut(log: Log, position: str) -> LogCut | None:
+    """Why ``log`` does not have all that came after ``position``; None: it has. Raises SpoolRefused if it never did."""
     try:
         log.start(position)
-    except SpoolRefused as refused:
-        return refused
+    except LogCut as cut:
+        return cut
     return None
 
 

@@ -5,12 +5,22 @@ from typing import Protocol
 
 import attrs
 
-from smsd.core.errors import SpoolUnavailable
+from smsd.core.errors import SpoolRefused, SpoolUnavailable
 
 
 @attrs.frozen(kw_only=True)
 class LogTrouble(SpoolUnavailable):
     """The spool cannot be used: {reason}."""
+
+
+@attrs.frozen(kw_only=True)
+class LogLost(LogTrouble):
+    """The spool cannot be used: {reason}."""
+
+
+@attrs.frozen(kw_only=True)
+class LogCut(SpoolRefused):
+    """The spool cannot be opened: {reason}."""
 
 
 @attrs.frozen(kw_only=True)
@@ -34,7 +44,11 @@ class Log(Protocol):
         """
 
     def start(self, after: str) -> None:
-        """Read on after the position ``after``; empty: from the first entry. Raises SpoolRefused, LogTrouble."""
+        """Read on after the position ``after``; empty: from the first entry.
+
+        Raises LogCut if something that came after it was let go of, SpoolRefused if there is no such position, and
+        LogTrouble.
+        """
 
     def publish(self, entries: Sequence[bytes]) -> None:
         """Add ``entries``, in their order; returns when they are durable.
@@ -43,7 +57,10 @@ class Log(Protocol):
         """
 
     def read(self, within_s: float) -> Sequence[Logged]:
-        """The next entries; waits up to ``within_s`` seconds for the first. Raises LogTrouble."""
+        """The next entries; waits up to ``within_s`` seconds for the first.
+
+        Raises LogTrouble; LogLost if what came next was let go of.
+        """
 
     def end(self) -> float:
         """Where the log ends now, or when that was asked; only the log knows its meaning. Raises LogTrouble."""
@@ -51,8 +68,11 @@ class Log(Protocol):
     def is_before(self, end: float) -> bool:
         """Whether of what was there at ``end`` something was not read yet. Raises LogTrouble."""
 
-    def forget(self, positions: Sequence[str]) -> None:
-        """Let go of what is before the first of ``positions``, if that is how the log ends. Raises LogTrouble."""
+    def cut(self, positions: Sequence[str]) -> None:
+        """Let go of what is before the first of ``positions``, if the log does not do so by itself.
+
+        Any thread may call it. Raises LogTrouble.
+        """
 
     def close(self) -> None:
         """Let go of connections and threads."""

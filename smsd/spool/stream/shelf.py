@@ -1,8 +1,8 @@
 """What has to keep snapshots of the ledger, beside the stream itself."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import attrs
 
@@ -33,10 +33,18 @@ class Snapshot:
         return json.dumps(attrs.asdict(self))
 
 
-def snapshot(text: str | bytes) -> Snapshot:
-    """The snapshot in the ``text`` of one."""
-    words = json.loads(text)
-    return Snapshot(**words | {"contents": Contents(**words["contents"])})
+def snapshot(text: str | bytes) -> Snapshot | None:
+    """The snapshot in the ``text`` of one, perhaps with what a newer smsd says of it; None if it is none."""
+    try:
+        words = json.loads(text)
+        contents = Contents(**_known(Contents, words["contents"]))
+        return Snapshot(**_known(Snapshot, words) | {"contents": contents})
+    except (ValueError, TypeError, LookupError):
+        return None
+
+
+def _known(made: type[Any], words: Mapping[str, Any]) -> dict[str, Any]:
+    return {field.name: words[field.name] for field in attrs.fields(made)}
 
 
 class Shelf(Protocol):
@@ -55,13 +63,16 @@ class Shelf(Protocol):
         """Have ``snapshot``, whose parts are all there, among those that are listed, durably."""
 
     def listed(self) -> Sequence[Snapshot]:
-        """Those that are there, the oldest first; none if the shelf was never made."""
+        """Those that are there, in the order in which they were enlisted; none if the shelf was never made."""
 
     def parts(self, snapshot: Snapshot) -> Iterator[bytes]:
         """The parts of ``snapshot``, in their order."""
 
     def keep_only(self, snapshots: Sequence[Snapshot]) -> None:
-        """Let go of all that is older than the oldest of ``snapshots``."""
+        """Let go of all that was enlisted before the first of ``snapshots``, which are listed."""
+
+    def end(self) -> None:
+        """Have what is under way fail soon; any thread may call it, once."""
 
     def close(self) -> None:
         """Let go of connections."""

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import Final
 
 from smsd.core.errors import SpoolRefused
@@ -16,15 +16,13 @@ from smsd.spool import schema
 from smsd.spool.stream.log import LogTrouble
 from smsd.spool.stream.shelf import Contents, Keeping, Snapshot
 
-#: Snapshots that are kept. The log is kept from the oldest of them on: if the newest cannot be read, that one can.
-KEPT: Final = 2
 #: Octets of a ledger that are read at once.
 BLOCK: Final = 1 << 20
 #: Steps of SQLite's machine between two looks at whether the node ends.
 STEPS: Final = 1_000_000
 #: How zlib is told to write and read gzip.
 GZIP: Final = 31
-#: The quickest: a ledger becomes a third of its size.
+#: The quickest: a ledger becomes a sixth to a third of its size.
 LEVEL: Final = 1
 
 
@@ -33,36 +31,49 @@ class Ended(Exception):
 
 
 class Snapshots:
-    """Those of one log; for one thread at a time."""
+    """Those of one log, and of the file that is this node's ledger of it."""
 
-    def __init__(self, keeping: Keeping, log: str) -> None:
+    def __init__(self, keeping: Keeping, log: str, ledger: Path) -> None:
         """``log`` is the name that the ledger has of it."""
         self._shelf = keeping.shelf
         self._now = keeping.timing.now
         self._log = log
+        self._ledger = ledger
         self._end = Event()
+        self._one_at_a_time = Lock()  # the sender takes them in a thread; a node that was left behind begins anew
+        _clear(ledger)
 
     def listed(self) -> Sequence[Snapshot]:
         """Those of our log, the oldest first. Raises LogTrouble."""
-        return [each for each in self._shelf.listed() if each.log == self._log]
+        with self._one_at_a_time:
+            return [each for each in self._shelf.listed() if each.log == self._log]
 
     def end(self) -> None:
         """Have what is under way raise Ended soon; any thread may call it."""
         self._end.set()
+        self._shelf.end()
 
     def close(self) -> None:
         """Let go of the shelf."""
         self._shelf.close()
 
-    def take(self, ledger: Path) -> Sequence[Snapshot]:
-        """Put what is in the file ``ledger`` onto the shelf; once it was read again as it was put, let older ones go.
+    def take(self) -> None:
+        """Put what is in the ledger onto the shelf, and read it again; it counts if it is there as it was put.
 
-        The answer is what is kept, the oldest first.
         Raises SpoolRefused if the shelf must be made first, LogTrouble, sqlite3.Error, OSError and Ended.
         """
-        self._shelf.prepare()
-        with _scratch(ledger) as copy:
-            position = self._copied(ledger, copy)
+        with self._one_at_a_time:
+            self._shelf.prepare()
+            self._take()
+
+    def let_go(self, kept: Sequence[Snapshot]) -> None:
+        """Let go of those that are older than all of ``kept``. Raises LogTrouble."""
+        with self._one_at_a_time:
+            self._shelf.keep_only(kept)
+
+    def _take(self) -> None:
+        with _scratch(self._ledger) as copy:
+            position = self._copied(copy)
             tale = _Tale(_zipped(copy, self._shelf.largest), self._end)
             name, made_at = secrets.token_hex(8), self._now()
             where = self._shelf.put(name, tale)
@@ -72,28 +83,31 @@ class Snapshots:
         for _ in self._checked(snapshot):
             pass
         self._shelf.enlist(snapshot)
-        kept = self.listed()[-KEPT:]
-        self._shelf.keep_only(kept)
-        return kept
 
-    def restore(self, snapshot: Snapshot, ledger: Path, into: sqlite3.Connection) -> None:
-        """Replace what is in the file ``ledger``, which ``into`` has open, by ``snapshot``, wholly or not at all.
+    def restore(self, snapshot: Snapshot, into: sqlite3.Connection) -> None:
+        """Replace what is in the ledger, which ``into`` has open, by ``snapshot``, wholly or not at all.
 
-        Raises SpoolRefused if a newer smsd made it, LogTrouble, sqlite3.Error and OSError.
+        Raises SpoolRefused if a newer smsd made it, LogTrouble, sqlite3.Error, OSError and Ended.
         """
-        with _scratch(ledger) as copy:
+        with self._one_at_a_time, _scratch(self._ledger) as copy:
             with copy.open("wb") as file:
                 for block in _unzipped(self._checked(snapshot)):
                     file.write(block)
-            with closing(sqlite3.connect(copy)) as source:
+            # As it is: nothing beside it belongs to it.
+            with closing(sqlite3.connect(f"{copy.as_uri()}?mode=ro&immutable=1", uri=True)) as source:
                 (version,) = source.execute("PRAGMA user_version").fetchone()
                 if version > len(schema.migrations()):
                     raise SpoolRefused(reason="the snapshot was made by a newer smsd: upgrade this one")
+                if source.execute("SELECT name, position FROM stream").fetchone() != (self._log, snapshot.position):
+                    raise LogTrouble(reason=f"the snapshot {snapshot.name} is not at {snapshot.position}")
                 source.backup(into)
+        schema.prepare(into, schema.migrations())
+        # What was written by the way is as large as all of it.
+        into.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
-    def _copied(self, ledger: Path, copy: Path) -> str:
-        """Write what is in ``ledger`` into ``copy``; the answer is the position it stands at."""
-        with closing(sqlite3.connect(ledger, isolation_level=None)) as reading:
+    def _copied(self, copy: Path) -> str:
+        """Write what is in the ledger into ``copy``; the answer is the position it stands at."""
+        with closing(sqlite3.connect(self._ledger, isolation_level=None)) as reading:
             reading.set_progress_handler(self._end.is_set, STEPS)
             try:
                 # Without the free pages, and so without what was forgotten.
@@ -103,6 +117,7 @@ class Snapshots:
                     raise Ended from None
                 raise
         with closing(sqlite3.connect(copy, isolation_level=None)) as writing:
+            writing.execute("PRAGMA journal_mode = MEMORY")  # it is thrown away if this is cut off
             writing.execute("UPDATE stream SET author = '', place = ''")  # it is nobody's
             return str(writing.execute("SELECT position FROM stream").fetchone()[0])
 
@@ -141,13 +156,23 @@ class _Tale:
 @contextmanager
 def _scratch(ledger: Path) -> Iterator[Path]:
     """An empty file beside ``ledger``, for this node's eyes and gone at the end; one that a crash left is replaced."""
-    path = ledger.with_name(f"{ledger.name}.snapshot")
-    path.unlink(missing_ok=True)
+    path = _clear(ledger)
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         yield path
     finally:
-        path.unlink(missing_ok=True)
+        _clear(ledger)
+
+
+def _clear(ledger: Path) -> Path:
+    """Remove the scratch file of ``ledger``, which is the answer, with what SQLite may have left beside it.
+
+    A rollback journal would be rolled back into the next file of that name.
+    """
+    path = ledger.with_name(f"{ledger.name}.snapshot")
+    for beside in ("-journal", "-wal", "-shm", ""):
+        path.with_name(path.name + beside).unlink(missing_ok=True)
+    return path
 
 
 def _zipped(path: Path, largest: int) -> Iterator[bytes]:

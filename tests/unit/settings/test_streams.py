@@ -56,3 +56,10 @@ def test_what_librdkafka_is_told_is_written_in_its_own_words(tmp_path: Path) -> 
 def test_a_stream_is_opened_as_the_settings_say(spool: str, reactor: object) -> None:
     engine = engine_for(from_env(spool=spool), reactor, unmeasured, time.time)  # type: ignore[arg-type]
     assert isinstance(engine, StreamSpool)
+
+
+@pytest.mark.parametrize("topic", ["sms", "sms-snapshots"])
+def test_dead_letters_go_into_no_topic_of_the_spool_s_own(topic: str) -> None:
+    with pytest.raises(SettingsError, match=f"SMSD_ARCHIVE names the topic {topic}, which SMSD_SPOOL has for itself"):
+        from_env(spool="kafka://127.0.0.1:9092/sms", archive=f"kafka://127.0.0.1:9092/{topic}")
+    assert from_env(spool="kafka://127.0.0.1:9092/sms", archive="kafka://127.0.0.1:9092/dead").archive is not None
