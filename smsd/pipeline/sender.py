@@ -225,6 +225,10 @@ class Sender:
         while True:
             try:
                 settled = await self._outbox.store(lease, after)
+            except LeaseLost as lost:
+                # We were stopped for longer than the lease. Whoever has it now asks the provider for it.
+                self._reporter.report(Notice(what=What.FAULT, at=self._now(), message=after, detail=str(lost)))
+                return
             except SpoolUnavailable as error:
                 # The provider has answered: only the note is missing. Until it is written, the lease is kept.
                 self._reporter.report(Notice(what=What.FAULT, at=self._now(), message=after, detail=str(error)))

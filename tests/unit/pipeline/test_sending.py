@@ -3,6 +3,7 @@ from itertools import chain, cycle, repeat
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
+from smsd.core.errors import LeaseLost
 from smsd.core.lifecycle import State
 from smsd.core.message import Message, Priority, What
 from smsd.core.outcome import Accepted, Found, HeldOff, NotFound, Postponed, Refused, Unanswered
@@ -221,3 +222,24 @@ def test_a_fault_costs_one_message_its_turn_but_not_the_lane_its_permit() -> Non
         world.pass_time(4.0)
     assert [sent for _, sent in world.gateway.arrivals] == [other]
     assert [event["log_level"].name for event in logged if "send broke" in event["log_format"]] == ["critical"]
+
+
+class TakenOver(MemorySpool):
+    """An engine of which another node has taken what was being sent when it is to be settled."""
+
+    async def store(self, lease: Lease, after: Message) -> Lease:
+        if after.state is not State.SENDING:
+            raise LeaseLost(id=after.id, state="uncertain")
+        return await super().store(lease, after)
+
+
+def test_an_answer_that_comes_when_another_node_has_the_message_is_told_of_and_breaks_nothing() -> None:
+    world = World(rate=1.0, exchanges=[GOOD], spool=TakenOver(limit=100))
+    (id,) = world.post()
+    with capturedLogs() as logged:
+        world.start()
+        world.pass_time(2.0)
+    assert [each.detail for each in world.notebook.notices if each.what is What.FAULT] == [
+        f"Message {id} is no longer ours to send: it is uncertain."
+    ]
+    assert not logged
