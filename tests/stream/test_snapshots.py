@@ -11,7 +11,7 @@ import attrs
 import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet.defer import Deferred
-from twisted.logger import capturedLogs, formatEvent
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from smsd.core.errors import SpoolRefused, UnknownMessage
 from smsd.core.lifecycle import State
@@ -20,9 +20,10 @@ from smsd.core.outcome import Accepted
 from smsd.core.query import Query
 from smsd.core.settle import begin, cancel, settle
 from smsd.spool import schema
-from smsd.spool.stream.engine import StreamSpool
+from smsd.spool.stream.engine import ANEW_S, StreamSpool
 from smsd.spool.stream.follower import FAILING_S
 from smsd.spool.stream.journal import Journal
+from smsd.spool.stream.keeper import KEPT
 from smsd.spool.stream.shelf import Contents, Keeping, Snapshot, Timing, snapshot
 from smsd.spool.stream.snapshots import Snapshots
 from tests.integration.daemon import until
@@ -71,8 +72,9 @@ class Kept:
 
         [snapshot] = await until(found, "a snapshot is taken")
         if before:
-            first = min(int(each.position) for each in self.shelf.all)
+            first = min(int(each.position) for each in self.shelf.all[-KEPT:])
             await until(lambda: self.world.shard.first == first + 1, "the log lets go")
+            await until(lambda: len(self.shelf.all) == KEPT, "the shelf lets go")
         return snapshot
 
     async def has_let_go(self, node: StreamSpool) -> None:
@@ -220,7 +222,9 @@ async def test_what_a_crash_has_left_beside_a_ledger_is_removed_before_anything_
 
 
 @ensureDeferred
-async def test_a_node_that_was_stopped_for_longer_than_the_log_goes_back_begins_anew(kept: Kept) -> None:
+async def test_a_node_that_was_stopped_for_longer_than_the_log_goes_back_begins_anew(
+    kept: Kept, tmp_path: Path
+) -> None:
     way = attrs.evolve(kept.world.shard)  # to the same entries
     stopped = kept.node("stopped.db", shard=way, follow_s=0.02)
     await stopped.append([sms()], ROOM)
@@ -228,12 +232,20 @@ async def test_a_node_that_was_stopped_for_longer_than_the_log_goes_back_begins_
     owner = await owner_of(kept)
     await kept.has_let_go(owner)
     assert (await stopped.standing()).states[State.QUEUED] == 1
+    room = tmp_path / "stopped.db.snapshot"
+    room.mkdir()  # so there is none for the copy
     way.first, way.is_cut = kept.world.shard.first, False
 
     async def has_heard() -> bool:
         kept.world.clock.now += FAILING_S
         return (await stopped.standing()).states[State.QUEUED] == 4
 
+    async def is_tried() -> bool:
+        return await has_heard() or kept.world.clock.now > ANEW_S + 2 * FAILING_S
+
+    await until(is_tried, "it is tried twice")
+    assert (await stopped.standing()).states[State.QUEUED] == 1
+    room.rmdir()
     await until(has_heard, "it knows of what it missed")
     message = sms()
     await stopped.append([message], ROOM)
@@ -308,8 +320,8 @@ async def test_while_the_shelf_is_away_messages_are_taken_and_the_log_is_kept(ke
         await until(lambda: kept.shelf.refused, "one was tried to be taken")
         await owner.append([sms()], ROOM)
         await kept.is_looked_for()
-    said = [str(formatEvent(each)) for each in logged]
-    assert said == ["the stream is not cut back to a new snapshot: the shelf is gone"]  # and is left alone for a while
+    # And then it is left alone for a while.
+    assert complaints(logged) == ["the stream is not cut back to a new snapshot: the shelf is gone"]
     assert kept.world.shard.first == first
     kept.shelf.is_cut = False
     await kept.taken()
@@ -324,8 +336,8 @@ async def test_what_is_not_there_as_it_was_put_is_not_listed_and_nothing_is_let_
     kept.shelf.spoils = True
     with capturedLogs() as logged:
         kept.pass_time()
-        await until(lambda: logged, "it is seen")
-    assert "is not what was put onto the shelf" in str(formatEvent(logged[0]))
+        await until(lambda: complaints(logged), "it is seen")
+    assert "is not what was put onto the shelf" in complaints(logged)[0]
     assert (kept.shelf.all, kept.world.shard.first) == (listed, first)
 
 
@@ -341,6 +353,10 @@ async def test_a_ledger_that_is_ahead_of_its_log_is_refused_and_left_as_it_is(ke
     with pytest.raises(SpoolRefused, match="the log ends at 3"):
         kept.node("owner.db", shard=lost)
     assert rows(tmp_path / "owner.db") == before == 4
+
+
+def complaints(logged: list[Any]) -> list[str]:
+    return [str(formatEvent(each)) for each in logged if each["log_level"] is LogLevel.warn]
 
 
 def rows(ledger: Path) -> int:

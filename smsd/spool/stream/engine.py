@@ -37,7 +37,7 @@ from smsd.spool.stream.keeper import Keeper
 from smsd.spool.stream.ledger import lead_on, open_ledger, place_of
 from smsd.spool.stream.log import Log, LogLost, LogTrouble
 from smsd.spool.stream.shelf import Keeping, Timing
-from smsd.spool.stream.snapshots import Snapshots
+from smsd.spool.stream.snapshots import Ended, Snapshots
 from smsd.spool.stream.table import StreamTable
 from smsd.spool.stream.tenure import Tenure
 from smsd.spool.tally import Tally
@@ -103,7 +103,7 @@ class StreamSpool(SqlSpool):
         self._following = LoopingCall(self._follow)
         self._following.clock = reactor
         self._wake: Callable[[], None] = lambda: None
-        self._author = secrets.token_hex(8)
+        self._author = ""
 
     def open(self) -> None:
         """Open the ledger, connect, read the log to its end, start the threads; may block. Raises SpoolRefused."""
@@ -141,6 +141,7 @@ class StreamSpool(SqlSpool):
         await self._stop(self._held.close)
 
     def _make_ready(self, undo: ExitStack) -> None:
+        self._author = secrets.token_hex(8)  # of this run, and no other
         identity = self._log.open()
         undo.callback(self._log.close)
         log = f"{self._name} {identity}"
@@ -183,6 +184,10 @@ class StreamSpool(SqlSpool):
                 self._desk.begin_anew()
         except SpoolRefused as refused:
             raise LogTrouble(reason=refused.reason) from None
+        except OSError as error:
+            raise LogTrouble(reason=f"{ledger}: {error.strerror}") from None
+        except Ended:
+            raise LogTrouble(reason="it is closed") from None
 
     def _keeper_of(self, snapshots: Snapshots, timing: Timing) -> Keeper:
         is_ours = lambda: self._desk.is_sending  # noqa: E731
