@@ -48,7 +48,8 @@ class MemoryShelf:
         yield from self.kept.get(snapshot.where, [])
 
     def keep_only(self, snapshots: Sequence[Snapshot]) -> None:
-        self.all = self.all[self.all.index(snapshots[0]) :]
+        if snapshots[0] in self.all:
+            self.all = self.all[self.all.index(snapshots[0]) :]
         self.kept = {each.where: self.kept[each.where] for each in self.all}
 
     def end(self) -> None:

@@ -145,3 +145,14 @@ def test_what_came_since_it_was_looked_is_not_let_go_of(shelf: Shelf) -> None:
     shelf.keep_only(listed)
     assert list(shelf.listed()) == [one, other]
     assert list(shelf.parts(other)) == [b"y"]
+
+
+def test_who_would_keep_what_another_has_let_go_of_meanwhile_removes_nothing(shelf: Shelf) -> None:
+    shelf.prepare()
+    one = kept(shelf, "one", b"x")
+    other = kept(shelf, "other", b"y")
+    _ = shelf.listed()
+    shelf.keep_only([other])
+    shelf.keep_only([one])
+    assert list(shelf.listed()) == [other]
+    assert list(shelf.parts(other)) == [b"y"]

@@ -89,8 +89,11 @@ class DynamoShelf:
     def keep_only(self, snapshots: Sequence[Snapshot]) -> None:
         """See Shelf."""
         with _telling():
-            for number, snapshot in self._list():
-                if snapshot == snapshots[0]:
+            listed = self._list()
+            # Another node may have let go of them meanwhile: then they are before all that there is.
+            first = next((number for number, snapshot in listed if snapshot == snapshots[0]), 0)
+            for number, snapshot in listed:
+                if number >= first:
                     return
                 self._delete([{"name": {"S": LIST}, "part": {"N": str(number)}}])
                 if snapshot is not None:

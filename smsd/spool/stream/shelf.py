@@ -69,7 +69,7 @@ class Shelf(Protocol):
         """The parts of ``snapshot``, in their order."""
 
     def keep_only(self, snapshots: Sequence[Snapshot]) -> None:
-        """Let go of all that was enlisted before the first of ``snapshots``, which are listed."""
+        """Let go of all that was enlisted before the first of ``snapshots``, which were listed once."""
 
     def end(self) -> None:
         """Have what is under way fail soon; any thread may call it, once."""
