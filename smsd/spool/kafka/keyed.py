@@ -82,9 +82,9 @@ class KeyedTopic:
                 if message.error() is None:
                     yield message
 
-    def forget(self, first: Mapping[int, int]) -> None:
+    def cut(self, first: Mapping[int, int]) -> None:
         """Let go of what is before the offset ``first[partition]`` of each partition."""
-        topics.forget(self._settings, self._topic, first, within_s=self._patience_s)
+        topics.cut(self._settings, self._topic, first, within_s=self._patience_s)
 
     def _ends(self, consumer: Consumer, partition: int) -> tuple[int, int]:
         try:

@@ -135,7 +135,7 @@ class KafkaLog:
     def cut(self, positions: Sequence[str]) -> None:
         """See Log."""
         first = {self._partition.partition: min(int(each) for each in positions) + 1}
-        topics.forget(self._settings, self._topic, first, within_s=self._patience_s)
+        topics.cut(self._settings, self._topic, first, within_s=self._patience_s)
 
     def close(self) -> None:
         """See Log."""

@@ -53,7 +53,7 @@ class KafkaShelf:
     def keep_only(self, snapshots: Sequence[Snapshot]) -> None:
         """See Shelf."""
         first_in_list = min(self._offsets[each.name] for each in snapshots)
-        self._topic.forget({LIST: first_in_list, PARTS: min(int(each.where) for each in snapshots)})
+        self._topic.cut({LIST: first_in_list, PARTS: min(int(each.where) for each in snapshots)})
 
     def end(self) -> None:
         """See Shelf. The client for Kafka gives up by itself, after some seconds."""

@@ -55,7 +55,7 @@ def is_there(settings: Mapping[str, Any], topic: str, *, within_s: float) -> boo
     return topic in _look(settings, within_s)[1].topics
 
 
-def forget(settings: dict[str, Any], topic: str, first: Mapping[int, int], *, within_s: float) -> None:
+def cut(settings: dict[str, Any], topic: str, first: Mapping[int, int], *, within_s: float) -> None:
     """Let go of what is before the offset ``first[partition]`` of each partition. Raises LogTrouble."""
     ends = [TopicPartition(topic, partition, offset) for partition, offset in first.items()]
     try:
