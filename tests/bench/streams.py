@@ -8,7 +8,7 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from smsd.core.address import Msisdn
 from smsd.core.message import Message
+from smsd.core.notice import Took
 from smsd.core.outcome import Accepted
 from smsd.core.retry import Backoff
 from smsd.core.settle import Policy, begin, settle
@@ -111,19 +112,20 @@ async def sent(spool: Any, count: int) -> None:
         count -= len(leases)
 
 
+def print_posted(what: str, took: list[float]) -> None:
+    """Print how many appends there were in ``what``, and how long they took."""
+    median, most = (1000 * took[int(part * (len(took) - 1))] for part in (0.5, 0.99))
+    rate = len(took) / MEASURED_S
+    print(f"{what} {rate:8.0f} a second   median {median:6.1f} ms   p99 {most:6.1f} ms", flush=True)
+
+
 async def measure(name: str) -> None:
     """Print what ``name`` does."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as undo:
         spool = engine(name, folder, undo)
         spool.open()
         for clients in (1, CLIENTS):
-            took = list(await posted(spool, clients))
-            quantiles = [1000 * took[int(part * (len(took) - 1))] for part in (0.5, 0.99)]
-            print(
-                f"{name:11} {clients:4} at once {len(took) / MEASURED_S:8.0f} a second"
-                f"   median {quantiles[0]:6.1f} ms   p99 {quantiles[1]:6.1f} ms",
-                flush=True,
-            )
+            print_posted(f"{name:11} {clients:4} at once", list(await posted(spool, clients)))
         if name in ("kafka", "kinesis"):
             await weigh(name, spool)
         await spool.close()
@@ -145,10 +147,16 @@ async def weigh(name: str, spool: Any) -> None:
 
 
 async def start() -> None:
-    """Print how long a new node on Kafka takes to be ready: from the first entry on, and from a snapshot."""
+    """Print how long a new node on Kafka takes to be ready, from the first entry on and from a snapshot; and what
+    others have of the taking of one.
+    """
     with tempfile.TemporaryDirectory() as folder, kafka_server.broker() as broker:
-        hours = [0.0]
-        timing = Timing(every_s=1.0, now=lambda: hours[0])
+        now: list[Callable[[], float]] = [lambda: 0.0]
+        timing = Timing(every_s=1.0, now=lambda: now[0]())
+        took: list[float] = []
+
+        def measured(what: Took, seconds: Sequence[float]) -> None:
+            took.extend(seconds if what is Took.SNAPSHOT else ())
 
         def ready(what: str, **more: Any) -> Any:
             began = time.perf_counter()
@@ -158,22 +166,22 @@ async def start() -> None:
             print(f"kafka       ready, {what:16} {time.perf_counter() - began:8.2f} s", flush=True)
             return node
 
-        first = ready("with nothing", snapshots=timing)
+        first = ready("with nothing", snapshots=timing, measure=measured)
         await first.lease(NOW, 0)
-        shelf = KafkaShelf(KeyedTopic(broker.address, "sms-snapshots", settings={}, patience_s=PATIENCE_S))
-        await until(lambda: len(shelf.listed()) == 1, "the first snapshot, of nothing")
+        await until(lambda: len(took) == 1, "the first snapshot, of nothing")
         for _ in range(KEPT // LIST):
             await first.append([unlike() for _ in range(LIST)], ROOM)
         await ready("from the log").close()
-        hours[0], began = 1.0, time.perf_counter()
-        await until(lambda: len(shelf.listed()) == 2, "the second snapshot")
-        took_s = time.perf_counter() - began
-        octets = shelf.listed()[-1].contents.octets
-        whole = os.stat(f"{folder}/with nothing.db").st_size
-        print(
-            f"kafka       snapshot of {KEPT}  {took_s:8.2f} s, {octets / whole:.2f} of the ledger's octets", flush=True
-        )
+        now[0] = lambda: 1.0
+        await until(lambda: len(took) == 2, "the second snapshot")
+        shelf = KafkaShelf(KeyedTopic(broker.address, "sms-snapshots", settings={}, patience_s=PATIENCE_S))
+        part = shelf.listed()[-1].contents.octets / os.stat(f"{folder}/with nothing.db").st_size
+        print(f"kafka       snapshot of {KEPT}  {took[-1]:8.2f} s, {part:.2f} of the ledger's octets", flush=True)
         await ready("from a snapshot", snapshots=timing).close()
+        print_posted("kafka       without a snapshot ", list(await posted(first, CLIENTS)))
+        now[0], before = time.time, len(took)
+        print_posted("kafka       with one after the other", list(await posted(first, CLIENTS)))
+        print(f"kafka       of which there were {len(took) - before}", flush=True)
         await first.close()
 
 

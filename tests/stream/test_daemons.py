@@ -1,5 +1,6 @@
 """Whole daemons on one topic: one is killed and comes back, or stops for a while, or the broker is gone."""
 
+import secrets
 import signal
 import time
 from collections import Counter
@@ -199,11 +200,12 @@ async def test_every_node_answers_for_every_message(cluster: Cluster, broker: Br
 
 @ensureDeferred
 async def test_dead_letters_go_into_a_topic_of_their_own(cluster: Cluster, broker: Broker) -> None:
-    cluster.environment = on_kafka(broker, "alive")
-    node = await cluster.node(archive=f"kafka://{broker.address}/alive-dead")
+    name = f"alive-{secrets.token_hex(4)}"
+    cluster.environment = on_kafka(broker, name)
+    node = await cluster.node(archive=f"kafka://{broker.address}/{name}-dead")
     cluster.provider.script([UNPROCESSABLE])
-    dead, _ = [await node.accepted() for _ in range(2)]
-    topic = KeyedTopic(broker.address, "alive-dead", settings={}, patience_s=10.0)
+    dead = await node.accepted()
+    topic = KeyedTopic(broker.address, f"{name}-dead", settings={}, patience_s=10.0)
     await until(topic.is_there, "the topic is made")
     [record] = await until(lambda: list(topic.read()), "the letter is there")
     assert (record.key() or b"").decode().endswith(f"/{dead}.json")
@@ -254,16 +256,17 @@ async def test_a_daemon_sends_through_tls_and_a_password_and_says_why_it_cannot_
 async def test_a_topic_is_cut_back_at_work_and_a_new_node_knows_of_all_that_was_in_it(
     cluster: Cluster, broker: Broker
 ) -> None:
-    cluster.environment = on_kafka(broker, "cut-back") | {"SMSD_SNAPSHOT": "0.0005"}
+    name = f"cut-back-{secrets.token_hex(4)}"
+    cluster.environment = on_kafka(broker, name) | {"SMSD_SNAPSHOT": "0.0005"}
     nodes = [await cluster.node(), await cluster.node()]
     async with cluster.is_posted_to() as ids:
-        await until(lambda: first_of(broker, "cut-back") > 0, "the topic is cut back")
+        await until(lambda: first_of(broker, name) > 0, "the topic is cut back")
         sender = await cluster.sender()
         await sender.kill()
         killed_at = time.monotonic()
-        cut_at = first_of(broker, "cut-back")
+        cut_at = first_of(broker, name)
         await cluster.is_followed(killed_at)
-        await until(lambda: first_of(broker, "cut-back") > cut_at, "the next sender cuts it back as well")
+        await until(lambda: first_of(broker, name) > cut_at, "the next sender cuts it back as well")
         new = await cluster.node()
         await cluster.sends_on()
         await sender.start()

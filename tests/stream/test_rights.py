@@ -1,6 +1,7 @@
 """What smsd does on Kafka with the rights it was given, and says when they are too few."""
 
 import re
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -95,23 +96,24 @@ def test_a_topic_that_may_not_be_made_is_named_with_what_makes_it(node: Any) -> 
 async def test_what_the_manual_says_is_needed_is_enough_and_with_delete_the_topic_is_cut_back(
     strict: Broker, node: Any
 ) -> None:
-    for topic, partitions in (("least", 1), ("least-snapshots", 2)):
+    name = f"least-{secrets.token_hex(4)}"
+    for topic, partitions in ((name, 1), (f"{name}-snapshots", 2)):
         make(strict, topic, partitions)
         grant(strict, topic, *LEAST)
     with capturedLogs() as logged:
-        engine = node("least")
+        engine = node(name)
         message = sms()
         await engine.append([message], ROOM)
         [lease] = await engine.lease(NOW, 1)
         assert lease.message == message
         said = "which takes DELETE on it: .*authorization failed"
         await until(lambda: any(re.search(said, str(formatEvent(each))) for each in logged), "it says what it lacks")
-    assert first_of(strict, "least") == 0
-    for topic in ("least", "least-snapshots"):
+    assert first_of(strict, name) == 0
+    for topic in (name, f"{name}-snapshots"):
         grant(strict, topic, AclOperation.DELETE)
 
     async def is_cut_back() -> bool:
         await engine.lease(NOW, 0)  # whoever asks for more keeps the lane
-        return first_of(strict, "least") > 0
+        return first_of(strict, name) > 0
 
     await until(is_cut_back, "the topic is cut back")
