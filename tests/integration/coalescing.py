@@ -27,7 +27,7 @@ def settings(bird: BirdProvider) -> dict[str, str]:
 
 async def goes_out_once(nodes: Sequence[DaemonProcess], bird: BirdProvider) -> None:
     """Have ``nodes`` send 400 SMS, some with trouble, and be killed and started in turn; then each is there once."""
-    bird.script.extend(["works", "withheld", "works", "cut", "broken"])
+    bird.script.extend(["works", "withheld", "works", "cut"])
     ids: list[str] = []
     for number in range(8):
         response = await nodes[number % len(nodes)].post([SMS] * 50)
@@ -36,6 +36,7 @@ async def goes_out_once(nodes: Sequence[DaemonProcess], bird: BirdProvider) -> N
         await until(lambda arrivals=arrivals: len(bird.arrived) >= arrivals, "a request arrives")
         await node.kill()
         await node.start()
+    bird.script.append("broken")  # for a node that lives to read the answer: else it cannot but trust the key
 
     async def are_sent() -> bool:
         shown = await (await nodes[0].get("/sms?state=sent&limit=1000")).json()
