@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from smsd.core.receiver import check_url
 from smsd.settings.kinds import clause
 from smsd.settings.tree import DEMO_KEY, Settings
-from smsd.settings.types import SNAPSHOTS, KafkaUrl, Secret
+from smsd.settings.types import KafkaUrl, Secret
+from smsd.spool.stream.shelf import SNAPSHOTS
 
 #: What MessageBird's keys begin with that send nothing.
 TEST_PREFIX: Final = "test_"
@@ -58,7 +59,7 @@ def _topics(settings: Settings) -> Iterator[tuple[set[str], str]]:
     spool, archive = settings.spool, settings.archive
     if not (isinstance(spool, KafkaUrl) and isinstance(archive, KafkaUrl)):
         return
-    if archive.topic in (spool.topic, f"{spool.topic}{SNAPSHOTS}"):
+    if archive.topic in (spool.topic, spool.topic + SNAPSHOTS):
         yield (
             {"spool", "archive"},
             f"SMSD_ARCHIVE names the topic {archive.topic}, which SMSD_SPOOL has for itself: use another.",

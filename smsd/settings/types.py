@@ -8,7 +8,7 @@ from contextlib import suppress
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
@@ -143,10 +143,6 @@ class PostgresSpoolUrl:
     def __str__(self) -> str:
         address = urlsplit(self.url.reveal())
         return f"postgresql://{address.hostname or ''}{address.path}"
-
-
-#: What the name of a topic or a stream ends with, where its snapshots are.
-SNAPSHOTS: Final = "-snapshots"
 
 
 @attrs.frozen(kw_only=True)

@@ -6,12 +6,13 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import attrs
+from confluent_kafka import Consumer, TopicPartition
 
 from tests.stream import authority
 
@@ -77,6 +78,12 @@ class Broker:
             "SMSD_KAFKA_SASL_USERNAME": USER,
             "SMSD_KAFKA_SASL_PASSWORD": PASSWORD,
         }
+
+    def first_of(self, topic: str) -> int:
+        """The offset of the first entry that ``topic`` has still."""
+        with closing(Consumer({"bootstrap.servers": self.address, "group.id": "test"})) as reader:
+            first, _ = reader.get_watermark_offsets(TopicPartition(topic, 0), timeout=30)
+        return int(first)
 
     def start(self) -> None:
         """Start it; returns when it can be connected to."""

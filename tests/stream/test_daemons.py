@@ -4,13 +4,11 @@ import secrets
 import signal
 import time
 from collections import Counter
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import treq
-from confluent_kafka import Consumer, TopicPartition
 from pytest_twisted import ensureDeferred
 from twisted.internet.task import deferLater
 
@@ -260,13 +258,13 @@ async def test_a_topic_is_cut_back_at_work_and_a_new_node_knows_of_all_that_was_
     cluster.environment = on_kafka(broker, name) | {"SMSD_SNAPSHOT": "0.0005"}
     nodes = [await cluster.node(), await cluster.node()]
     async with cluster.is_posted_to() as ids:
-        await until(lambda: first_of(broker, name) > 0, "the topic is cut back")
+        await until(lambda: broker.first_of(name) > 0, "the topic is cut back")
         sender = await cluster.sender()
         await sender.kill()
         killed_at = time.monotonic()
-        cut_at = first_of(broker, name)
+        cut_at = broker.first_of(name)
         await cluster.is_followed(killed_at)
-        await until(lambda: first_of(broker, name) > cut_at, "the next sender cuts it back as well")
+        await until(lambda: broker.first_of(name) > cut_at, "the next sender cuts it back as well")
         new = await cluster.node()
         await cluster.sends_on()
         await sender.start()
@@ -275,11 +273,3 @@ async def test_a_topic_is_cut_back_at_work_and_a_new_node_knows_of_all_that_was_
     await cluster.holds(ids, new)
     assert (await new.shown(ids[0]))["state"] == "sent"
     assert "begins from the snapshot at" in new.output.read_text()
-
-
-def first_of(broker: Broker, topic: str) -> int:
-    """The offset of the first entry that ``topic`` has still."""
-    reader = Consumer({"bootstrap.servers": broker.address, "group.id": "test"})
-    with closing(reader):
-        first, _ = reader.get_watermark_offsets(TopicPartition(topic, 0), timeout=30)
-    return int(first)

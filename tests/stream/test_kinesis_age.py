@@ -13,8 +13,7 @@ import pytest
 import pytest_twisted
 from pytest_twisted import ensureDeferred
 
-from smsd.core.errors import SpoolRefused, UnknownMessage
-from smsd.core.lifecycle import State
+from smsd.core.errors import SpoolRefused
 from smsd.spool.kinesis.engine import kinesis_spool
 from smsd.spool.stream.engine import StreamSpool
 from smsd.spool.stream.shelf import Timing
@@ -23,6 +22,7 @@ from tests.integration.daemon import until
 from tests.messages import NOW, ROOM, sms
 from tests.stream import kinesis_server
 from tests.stream.kinesis_server import Server
+from tests.stream.world import queued
 
 pytestmark = pytest.mark.engines
 
@@ -85,12 +85,6 @@ async def aging(tmp_path: Path, reactor: Any, monkeypatch: pytest.MonkeyPatch) -
         yield aging
         for each in aging.opened:
             await each.close()
-
-
-async def queued(node: StreamSpool) -> int:
-    with pytest.raises(UnknownMessage):
-        await node.find("none, but it reads the stream for it")
-    return (await node.standing()).states[State.QUEUED]
 
 
 @ensureDeferred

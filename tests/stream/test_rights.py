@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AclBinding,
     AclOperation,
@@ -77,13 +76,6 @@ def grant(broker: Broker, topic: str, *operations: AclOperation) -> None:
         granted.result(30)
 
 
-def first_of(broker: Broker, topic: str) -> int:
-    reader = Consumer({"bootstrap.servers": broker.address, "group.id": "test"})
-    first, _ = reader.get_watermark_offsets(TopicPartition(topic, 0), timeout=30)
-    reader.close()
-    return int(first)
-
-
 def test_a_topic_that_may_not_be_made_is_named_with_what_makes_it(node: Any) -> None:
     said = (
         r"the topic mine is missing and cannot be made \(Authorization failed.*\)\. Make it: kafka-topics\.sh --create"
@@ -108,12 +100,12 @@ async def test_what_the_manual_says_is_needed_is_enough_and_with_delete_the_topi
         assert lease.message == message
         said = "which takes DELETE on it: .*authorization failed"
         await until(lambda: any(re.search(said, str(formatEvent(each))) for each in logged), "it says what it lacks")
-    assert first_of(strict, name) == 0
+    assert strict.first_of(name) == 0
     for topic in (name, f"{name}-snapshots"):
         grant(strict, topic, AclOperation.DELETE)
 
     async def is_cut_back() -> bool:
         await engine.lease(NOW, 0)  # whoever asks for more keeps the lane
-        return first_of(strict, name) > 0
+        return strict.first_of(name) > 0
 
     await until(is_cut_back, "the topic is cut back")

@@ -13,7 +13,7 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
-from smsd.core.errors import SpoolRefused, UnknownMessage
+from smsd.core.errors import SpoolRefused
 from smsd.core.lifecycle import State
 from smsd.core.notice import Took
 from smsd.core.outcome import Accepted
@@ -30,7 +30,7 @@ from tests.integration.daemon import until
 from tests.messages import NOW, ROOM, sms
 from tests.stream.memorylog import Shard
 from tests.stream.memoryshelf import MemoryShelf
-from tests.stream.world import POLICY, World
+from tests.stream.world import POLICY, World, queued
 
 EVERY_S = 0.2
 LEFT_BEHIND = r"the log begins at 3, and no snapshot leads on\. Stop another node, copy its ledger"
@@ -97,12 +97,6 @@ async def owner_of(kept: Kept, name: str = "owner.db") -> StreamSpool:
     await node.append([sms()], ROOM)
     await node.lease(NOW, 0)
     return node
-
-
-async def queued(node: StreamSpool) -> int:
-    with pytest.raises(UnknownMessage):
-        await node.find("none, but it reads the log for it")
-    return (await node.standing()).states[State.QUEUED]
 
 
 @ensureDeferred

@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import pytest
 
+from smsd.core.errors import UnknownMessage
+from smsd.core.lifecycle import State
 from smsd.core.retry import Backoff
 from smsd.core.settle import Policy
 from smsd.spool.stream.engine import StreamSpool
@@ -53,3 +56,10 @@ class World:
         self.shard.is_cut = True
         await node.close()
         self.shard.is_cut = False
+
+
+async def queued(node: StreamSpool) -> int:
+    """How many are queued, with all that is in the log by now."""
+    with pytest.raises(UnknownMessage):
+        await node.find("none, but it reads the log for it")
+    return (await node.standing()).states[State.QUEUED]

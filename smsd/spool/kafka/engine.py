@@ -7,7 +7,7 @@ from smsd.spool.kafka.keyed import KeyedTopic
 from smsd.spool.kafka.log import KafkaLog
 from smsd.spool.kafka.shelf import KafkaShelf
 from smsd.spool.stream.engine import PATIENCE_S, StreamSpool
-from smsd.spool.stream.shelf import Keeping, Timing
+from smsd.spool.stream.shelf import SNAPSHOTS, Keeping, Timing
 from smsd.spool.writer import IWriterReactor
 
 
@@ -30,6 +30,6 @@ def kafka_spool(
     told: dict[str, Any] = {"settings": settings or {}, "patience_s": patience_s}
     log = KafkaLog(brokers, topic, **told)
     if snapshots is not None:
-        beside = KeyedTopic(brokers, f"{topic}-snapshots", partitions=2, **told)
+        beside = KeyedTopic(brokers, topic + SNAPSHOTS, partitions=2, **told)
         more["keeping"] = Keeping(KafkaShelf(beside), snapshots)
     return StreamSpool(log, name=f"kafka topic {topic}", ledger=ledger, reactor=reactor, patience_s=patience_s, **more)

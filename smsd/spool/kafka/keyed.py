@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from smsd.core.errors import SpoolRefused
 from smsd.spool.kafka import topics
-from smsd.spool.kafka.log import READING, following, trouble, writing
+from smsd.spool.kafka.log import READING, ends, following, trouble, writing
 from smsd.spool.stream.log import LogTrouble
 
 #: Records that are on their way at once.
@@ -70,7 +70,7 @@ class KeyedTopic:
     def read(self, start: int = 0, partition: int = 0) -> Iterator[Message]:
         """What there is at the moment, from the offset ``start`` on."""
         with closing(Consumer(self._settings | READING)) as consumer:
-            low, high = self._ends(consumer, partition)
+            low, high = ends(consumer, TopicPartition(self._topic, partition), self._patience_s)
             after = max(low, start)
             consumer.assign([TopicPartition(self._topic, partition, after)])
             while after < high:
@@ -85,12 +85,3 @@ class KeyedTopic:
     def cut(self, first: Mapping[int, int]) -> None:
         """Let go of what is before the offset ``first[partition]`` of each partition."""
         topics.cut(self._settings, self._topic, first, within_s=self._patience_s)
-
-    def _ends(self, consumer: Consumer, partition: int) -> tuple[int, int]:
-        try:
-            ends = consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=self._patience_s)
-        except KafkaException as error:
-            raise trouble(error) from error
-        if ends is None:
-            raise LogTrouble(reason="Kafka: no broker answers")
-        return ends

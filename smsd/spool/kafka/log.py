@@ -66,7 +66,6 @@ class KafkaLog:
             **settings,
             "bootstrap.servers": brokers,
         }
-        self._never = Event()
         self._producer: Producer | None = None
         self._consumer: Consumer | None = None
         self._next = 0  # offset of the entry that is read next
@@ -157,18 +156,7 @@ class KafkaLog:
         return Logged(position=str(message.offset()), data=message.value() or b"")
 
     def _ends(self) -> tuple[int, int]:
-        for _ in range(round(self._patience_s / AGAIN_S)):
-            try:
-                ends = self._reader.get_watermark_offsets(self._partition, timeout=self._patience_s)
-            except KafkaException as error:
-                if error.args[0].code() not in _NOT_YET:
-                    raise trouble(error) from error
-                self._never.wait(AGAIN_S)
-            else:
-                if ends is not None:
-                    return ends
-                break
-        raise LogTrouble(reason="Kafka: no broker answers")
+        return ends(self._reader, self._partition, self._patience_s)
 
     def _make_producer(self) -> Producer:
         return Producer(self._settings | writing(self._patience_s))
@@ -190,6 +178,23 @@ def writing(within_s: float) -> dict[str, Any]:
         "compression.type": "lz4",
         "message.timeout.ms": round(within_s * 1000),
     }
+
+
+def ends(reader: Consumer, partition: TopicPartition, within_s: float) -> tuple[int, int]:
+    """The first offset that ``partition`` has still, and the next that it will have. Raises LogTrouble."""
+    never = Event()
+    for _ in range(round(within_s / AGAIN_S)):
+        try:
+            found = reader.get_watermark_offsets(partition, timeout=within_s)
+        except KafkaException as error:
+            if error.args[0].code() not in _NOT_YET:
+                raise trouble(error) from error
+            never.wait(AGAIN_S)
+        else:
+            if found is not None:
+                return found
+            break
+    raise LogTrouble(reason="Kafka: no broker answers")
 
 
 def following(message: Message) -> int | None:

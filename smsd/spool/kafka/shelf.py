@@ -19,7 +19,6 @@ class KafkaShelf:
     def __init__(self, topic: KeyedTopic) -> None:
         """``topic`` has two partitions."""
         self._topic = topic
-        self._offsets: dict[str, int] = {}  # in the list, by the name of a snapshot
 
     def prepare(self) -> None:
         """See Shelf."""
@@ -35,10 +34,7 @@ class KafkaShelf:
 
     def listed(self) -> Sequence[Snapshot]:
         """See Shelf."""
-        there = self._topic.read(partition=LIST) if self._topic.is_there() else ()
-        found = [(each.offset() or 0, snapshot) for each in there if (snapshot := shelf.snapshot(each.value() or b""))]
-        self._offsets = {snapshot.name: offset for offset, snapshot in found}
-        return [snapshot for _, snapshot in found]
+        return [snapshot for _, snapshot in self._list()] if self._topic.is_there() else []
 
     def parts(self, snapshot: Snapshot) -> Iterator[bytes]:
         """See Shelf."""
@@ -52,11 +48,17 @@ class KafkaShelf:
 
     def keep_only(self, snapshots: Sequence[Snapshot]) -> None:
         """See Shelf."""
-        first_in_list = min(self._offsets[each.name] for each in snapshots)
-        self._topic.cut({LIST: first_in_list, PARTS: min(int(each.where) for each in snapshots)})
+        first = next((offset for offset, snapshot in self._list() if snapshot == snapshots[0]), None)
+        if first is not None:  # else another node has let go of it meanwhile, and of what was before
+            self._topic.cut({LIST: first, PARTS: min(int(each.where) for each in snapshots)})
 
     def end(self) -> None:
         """See Shelf. The client for Kafka gives up by itself, after some seconds."""
 
     def close(self) -> None:
         """See Shelf."""
+
+    def _list(self) -> list[tuple[int, Snapshot]]:
+        """What is in the list, with its offsets."""
+        every = self._topic.read(partition=LIST)
+        return [(each.offset() or 0, snapshot) for each in every if (snapshot := shelf.snapshot(each.value() or b""))]

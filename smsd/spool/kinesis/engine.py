@@ -8,7 +8,7 @@ from botocore.config import Config
 from smsd.spool.kinesis.log import KinesisLog
 from smsd.spool.kinesis.shelf import DynamoShelf
 from smsd.spool.stream.engine import PATIENCE_S, StreamSpool
-from smsd.spool.stream.shelf import Keeping, Timing
+from smsd.spool.stream.shelf import SNAPSHOTS, Keeping, Timing
 from smsd.spool.writer import IWriterReactor
 
 #: Seconds between two looks into the stream: a shard takes five a second, from all nodes together.
@@ -44,7 +44,7 @@ def kinesis_spool(
     )
     if snapshots is not None:
         tables = lambda: boto3.client("dynamodb", config=config)  # noqa: E731
-        shelf = DynamoShelf(f"{stream}-snapshots", client=tables, create=create, now=snapshots.now)
+        shelf = DynamoShelf(stream + SNAPSHOTS, client=tables, create=create, now=snapshots.now)
         more["keeping"] = Keeping(shelf, snapshots)
     more |= {"ledger": ledger, "reactor": reactor, "patience_s": patience_s, "follow_s": follow_s}
     return StreamSpool(log, name=f"kinesis stream {stream}", **more)

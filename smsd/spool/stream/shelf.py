@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
+
+#: What the name of a topic or a table ends with, where the snapshots of the stream of that name are.
+SNAPSHOTS: Final = "-snapshots"
 
 
 @attrs.frozen(kw_only=True)
